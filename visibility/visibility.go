@@ -1,0 +1,73 @@
+// Package visibility defines what can be found about executions, and the store
+// that finds it.
+package visibility
+
+import (
+	"context"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/visibility/query"
+)
+
+// Record is one run as visibility shows it. A store keeps the record with the
+// highest Version of a run: replays and races cannot go back in time.
+type Record struct {
+	NamespaceID string
+	WorkflowID  string
+	RunID       string
+	Version     int64 // raised by every change of the run
+	Deleted     bool  // remove the run; later records with a lower version stay out
+
+	WorkflowType         string
+	TaskQueue            string
+	Status               enumspb.WorkflowExecutionStatus
+	StartTime            time.Time
+	ExecutionTime        time.Time // start plus first backoff
+	CloseTime            time.Time // zero while open
+	HistoryLength        int64
+	HistorySizeBytes     int64
+	StateTransitionCount int64
+	ParentWorkflowID     string
+	ParentRunID          string
+	RootWorkflowID       string
+	RootRunID            string
+	Memo                 *commonpb.Memo
+	SearchAttributes     *commonpb.SearchAttributes // by the user's names, payloads with metadata "type"
+}
+
+// Store finds records. Reads see every write that has returned.
+type Store interface {
+	// Write stores records, each only when its Version is above the stored one. All or nothing.
+	Write(ctx context.Context, records []*Record) error
+	// List returns a page of records in the default order (open first, newest
+	// start first; then closed, newest close first; then run id descending) and the token of the next page.
+	List(ctx context.Context, req ListRequest) ([]*Record, []byte, error)
+	// Count counts records, by group when the query has GROUP BY.
+	Count(ctx context.Context, namespaceID string, q *query.Query) (CountResult, error)
+	// Name of the store as GetClusterInfo reports it, such as "sqlite".
+	Name() string
+	Close() error
+}
+
+// ListRequest asks for one page.
+type ListRequest struct {
+	NamespaceID string
+	Query       *query.Query // checked
+	PageSize    int
+	PageToken   []byte
+}
+
+// CountResult is a total and, with GROUP BY, the groups in descending count.
+type CountResult struct {
+	Total  int64
+	Groups []CountGroup
+}
+
+// CountGroup is one group of a GROUP BY.
+type CountGroup struct {
+	Values []*commonpb.Payload
+	Count  int64
+}

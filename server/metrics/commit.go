@@ -1,0 +1,64 @@
+package metrics
+
+// Commit is the way from a decided change to a durable one.
+const Commit Domain = "Commit and store"
+
+// StoreCall labels one call of a backend: the store and the interface's method.
+type StoreCall struct{ Store, Op string }
+
+// StoreError labels a failed call: lease_lost, conflict, unknown_outcome, not_found, other.
+type StoreError struct{ Store, Op, Reason string }
+
+// PoolState labels database connections: idle, used, max.
+type PoolState struct{ Store, State string }
+
+// Reason says why, from a small set that the definition lists.
+type Reason struct{ Reason string }
+
+var (
+	// Commits counts groups sent to the store.
+	Commits = counter[Outcome](Def{Domain: Commit, Name: "perdure_commit_groups_total", Unit: "groups",
+		Help: "Groups sent to the store, by outcome (ok, lease_lost, conflict, unknown_outcome, error)."})
+	// CommitDuration times the store's part.
+	CommitDuration = histogram[Outcome](Def{Domain: Commit, Name: "perdure_commit_duration_seconds", Unit: "seconds", Buckets: fast,
+		Help: "Time one group took in the store, by outcome."})
+	// CommitWait times a transition from its decision to its durability.
+	CommitWait = histogram[None](Def{Domain: Commit, Name: "perdure_commit_wait_seconds", Unit: "seconds", Buckets: fast,
+		Help: "Time a transition waited from its decision until it was durable."})
+	// CommitTransitions tells how many transitions share a group.
+	CommitTransitions = histogram[None](Def{Domain: Commit, Name: "perdure_commit_group_transitions", Unit: "transitions", Buckets: count,
+		Help: "Transitions that shared one group: the effect of group commit."})
+	// CommitBytes tells how large groups are.
+	CommitBytes = histogram[None](Def{Domain: Commit, Name: "perdure_commit_group_bytes", Unit: "bytes", Buckets: size,
+		Help: "Size of the states, events and log rows of one group."})
+	// CommitQueued counts transitions that wait for a group.
+	CommitQueued = gauge[None](Def{Domain: Commit, Name: "perdure_commit_queued_transitions", Unit: "transitions",
+		Help: "Transitions decided and not yet durable."})
+	// StoreRequests counts calls of the backend.
+	StoreRequests = counter[StoreCall](Def{Domain: Commit, Name: "perdure_store_requests_total", Unit: "calls",
+		Help: "Calls of the store, by operation."})
+	// StoreStatements counts what the database was asked.
+	StoreStatements = counter[Store](Def{Domain: Commit, Name: "perdure_store_statements_total", Unit: "statements",
+		Help: "Statements sent to the database."})
+	// StoreDuration times calls of the backend.
+	StoreDuration = histogram[StoreCall](Def{Domain: Commit, Name: "perdure_store_request_duration_seconds", Unit: "seconds", Buckets: fast,
+		Help: "Time of one call of the store, by operation."})
+	// StoreErrors counts failed calls of the backend.
+	StoreErrors = counter[StoreError](Def{Domain: Commit, Name: "perdure_store_errors_total", Unit: "calls",
+		Help: "Calls of the store that failed, by operation and reason."})
+	// StoreConnections counts database connections.
+	StoreConnections = gauge[PoolState](Def{Domain: Commit, Name: "perdure_store_connections", Unit: "connections",
+		Help: "Database connections of this process, by state (idle, used, max)."})
+	// ShardsOwned counts shards this process owns.
+	ShardsOwned = gauge[None](Def{Domain: Commit, Name: "perdure_shards_owned", Unit: "shards",
+		Help: "Shards this process owns."})
+	// ShardsAcquired counts take-overs.
+	ShardsAcquired = counter[Reason](Def{Domain: Commit, Name: "perdure_shard_acquired_total", Unit: "shards",
+		Help: "Shards acquired, by reason (start, free, expired, unknown_outcome)."})
+	// ShardsLost counts shards that ended here.
+	ShardsLost = counter[Reason](Def{Domain: Commit, Name: "perdure_shard_closed_total", Unit: "shards",
+		Help: "Shards given up, by reason (released, lease_lost)."})
+	// ShardAcquireDuration times the way from acquiring a shard to serving it.
+	ShardAcquireDuration = histogram[None](Def{Domain: Commit, Name: "perdure_shard_acquire_duration_seconds", Unit: "seconds", Buckets: fast,
+		Help: "Time from acquiring a shard to serving it, recovery included."})
+)

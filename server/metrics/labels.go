@@ -1,0 +1,25 @@
+package metrics
+
+// Outcome tells how it ended. The definitions list the values.
+type Outcome struct{ Outcome string }
+
+// Method is an RPC method without its package, for example StartWorkflowExecution.
+type Method struct{ Method string }
+
+// Namespaced carries the name of a namespace.
+type Namespaced struct{ Namespace string }
+
+// NamespaceOutcome tells how it ended in a namespace.
+type NamespaceOutcome struct{ Namespace, Outcome string }
+
+// Queue names a reader of the log: dispatch, timer, visibility.
+type Queue struct{ Queue string }
+
+// QueueOutcome tells what became of a task of a log reader.
+type QueueOutcome struct{ Queue, Outcome string }
+
+// Store names a backend: memory, sqlite, postgres.
+type Store struct{ Store string }
+
+// TaskType is workflow, activity or nexus.
+type TaskType struct{ TaskType string }

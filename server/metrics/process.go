@@ -1,0 +1,34 @@
+package metrics
+
+// Process is this process itself, beside the Go runtime's go_* and process_* metrics.
+const Process Domain = "Process"
+
+// Build labels what is running.
+type Build struct{ Version, Revision, GoVersion string }
+
+// Component names a part of the program.
+type Component struct{ Component string }
+
+// Level is a log level: debug, info, warn, error.
+type Level struct{ Level string }
+
+// MetricName names a metric.
+type MetricName struct{ Metric string }
+
+var (
+	// BuildInfo is 1 for what is running.
+	BuildInfo = gauge[Build](Def{Domain: Process, Name: "perdure_build_info", Unit: "info",
+		Help: "Always 1; the labels tell what is running."})
+	// Panics counts panics that were caught.
+	Panics = counter[Component](Def{Domain: Process, Name: "perdure_panics_total", Unit: "panics",
+		Help: "Panics that were caught: each is a bug."})
+	// LogEvents counts log lines.
+	LogEvents = counter[Level](Def{Domain: Process, Name: "perdure_log_events_total", Unit: "lines",
+		Help: "Log lines written, by level."})
+	// SeriesOverflow counts look-ups that found a metric full.
+	SeriesOverflow = counter[MetricName](Def{Domain: Process, Name: "perdure_metrics_overflow_total", Unit: "look-ups",
+		Help: "Look-ups of new label sets of a metric that has too many; they count as _other_."})
+	// NamespacesKnown counts namespaces.
+	NamespacesKnown = gauge[None](Def{Domain: Process, Name: "perdure_namespaces", Unit: "namespaces",
+		Help: "Namespaces this process knows."})
+)

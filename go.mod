@@ -2,6 +2,9 @@ module perdure
 
 go 1.26.0
 
+// Packages of npm bring Go files along that are not ours.
+ignore node_modules
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1

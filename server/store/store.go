@@ -19,10 +19,16 @@ const SlotCount = 4096
 
 // Store is what a backend provides. All methods are safe for concurrent use.
 // Errors are wrapped sentinels of this package (see errors.go) or the
-// driver's own, which callers treat as transient.
+// driver's own, which callers treat as transient. A method that writes may
+// return ErrUnknownOutcome whenever its answer was lost.
+//
+// Byte slices in arguments are the caller's again when the call returns;
+// returned ones must not be modified. Nil and empty opaque data are the same
+// but in PutMeta. Texts are compared byte by byte, and any Go string is kept
+// exactly. Times have microsecond precision.
 type Store interface {
 	// Shards returns every shard row in order of id. A new store is created
-	// with its shards by the backend's Open.
+	// with its shards, epoch 0 and without owner, by the backend's Open.
 	Shards(ctx context.Context) ([]Shard, error)
 	// Acquire raises the epoch of a shard from epoch to epoch+1 and makes owner
 	// its owner. It waits for commits of the former owner that are in flight.
@@ -37,7 +43,7 @@ type Store interface {
 
 	// Commit makes a group durable, all of it or nothing. ErrLeaseLost when an
 	// epoch is not the stored one, ErrConflict when a row's version is not the
-	// expected one. ErrUnknownOutcome when the connection broke in between:
+	// expected one, or when a batch or log row is there already. ErrUnknownOutcome when the connection broke in between:
 	// the group may or may not be there.
 	Commit(ctx context.Context, group Group) error
 	// Current finds the newest run, open or closed, of each workflow. The
@@ -51,10 +57,11 @@ type Store interface {
 	// that contains event from (or the first after it), up to and without
 	// event to, stopping after limit batches. No batch: an empty slice.
 	History(ctx context.Context, key ExecutionKey, from, to int64, limit int) ([]Batch, error)
-	// DeleteExecutions removes rows and history of runs. Missing ones are ignored.
+	// DeleteExecutions removes rows, history and parked wake-ups of runs, fenced.
+	// Missing ones are ignored.
 	DeleteExecutions(ctx context.Context, lease Lease, keys []ExecutionKey) error
 	// Closed pages through closed runs of a namespace whose ClosedAt is before
-	// the given time, in order of key, starting behind after.
+	// the given time, in order of key (Slot, then Exec), starting behind after.
 	Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) ([]ExecutionKey, error)
 
 	// ReadLog reads rows of a shard's log with Seq > after in order, at most limit.
@@ -82,10 +89,12 @@ type Store interface {
 	// ListMeta reads all records of a kind in order of key.
 	ListMeta(ctx context.Context, kind string) ([]Meta, error)
 	// PutMeta writes a record whose stored version is m.Version-1 (a new record
-	// has version 1). Nil Data deletes. ErrConflict when the stored version differs.
+	// has version 1). Nil Data deletes; a later record starts at version 1 again.
+	// ErrConflict when the stored version differs or there is nothing to delete.
 	PutMeta(ctx context.Context, m Meta) error
 
-	// Close waits for running calls and frees the backend's resources.
+	// Close waits for running calls and frees the backend's resources. Closing
+	// twice does nothing; every other call after Close fails.
 	Close() error
 }
 
@@ -94,8 +103,8 @@ type Shard struct {
 	ID                  int32
 	FirstSlot, LastSlot int32 // inclusive
 	Epoch               int64
-	Owner               string // empty: nobody
-	RenewedAt           time.Time
+	Owner               string    // empty: nobody
+	RenewedAt           time.Time // by the store's clock; zero: never held
 }
 
 // Lease is the right to write to a shard as long as Epoch is the stored one.

@@ -26,6 +26,7 @@ type Registry struct {
 
 	mu       sync.Mutex
 	onScrape []func()
+	sampling sync.Mutex // scrapes may overlap; functions of OnScrape need not care
 }
 
 // family is one metric: its vector and the handles resolved so far.
@@ -53,7 +54,7 @@ func NewRegistry() *Registry {
 }
 
 // OnScrape registers a function that sets gauges just before they are read.
-// Functions must be quick and must not do I/O.
+// Functions must be quick and must not do I/O; they never run at the same time.
 func (r *Registry) OnScrape(f func()) {
 	if r == nil {
 		return
@@ -91,6 +92,8 @@ func (r *Registry) sample() {
 	r.mu.Lock()
 	functions := append([]func(){}, r.onScrape...)
 	r.mu.Unlock()
+	r.sampling.Lock()
+	defer r.sampling.Unlock()
 	for _, f := range functions {
 		f()
 	}

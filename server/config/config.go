@@ -42,7 +42,7 @@ type Listen struct {
 
 // Log says what to log and how.
 type Log struct {
-	Level  string `default:"info" enum:"debug,info,warn,error" doc:"Least level to log."`
+	Level  string `default:"info" enum:"debug,info,warn,error,never" doc:"Least level to log."`
 	Format string `default:"text" enum:"text,json" doc:"Format of log lines."`
 }
 
@@ -73,7 +73,7 @@ func (c *Config) Validate() error {
 		checkStoreURL("store", c.Store, true),
 		checkStoreURL("visibility", c.Visibility, false),
 		c.Listen.validate(),
-		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
+		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error", "never"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 		c.validateNumbers(),
 		c.Limits.validate(),

@@ -93,7 +93,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"port", "store: 'memory:'\nlisten: {grpc_port: 70000}\n", "", `p.yaml: listen.grpc_port: 70000 is no port (0 to 65535)`},
 		{"same port", "store: 'memory:'\nlisten: {grpc_port: 7, http_port: 7}\n", "", `p.yaml: listen.http_port: port 7 is listen.grpc_port already`},
 		{"ip", "store: 'memory:'\nlisten: {ip: here}\n", "", `p.yaml: listen.ip: "here" is no IP address`},
-		{"level", "store: 'memory:'\nlog: {level: loud}\n", "", `p.yaml: log.level: "loud" is none of debug, info, warn, error`},
+		{"level", "store: 'memory:'\nlog: {level: loud}\n", "", `p.yaml: log.level: "loud" is none of debug, info, warn, error, never`},
 		{"limit", "store: 'memory:'\nlimits: {signals_max: 0}\n", "", `p.yaml: limits.signals_max: must be positive`},
 		{"syntax", "store: [\n", "", ``},
 	} {

@@ -11,13 +11,20 @@ import (
 	"perdure/server/metrics"
 )
 
+// never is above every level in use.
+const never = slog.LevelError + 100
+
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError, "never": never,
+}
+
 // NewLogger writes lines of at least the given level (debug, info, warn,
-// error) in the given format (text, json). Lines logged with a context that
+// error; never for none) in the given format (text, json). Lines logged with a context that
 // carries a span get its trace_id and span_id.
 func NewLogger(w io.Writer, format, level string, reg *metrics.Registry) (*slog.Logger, error) {
-	var minimum slog.Level
-	if err := minimum.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
+	minimum, known := levels[level]
+	if !known {
+		return nil, fmt.Errorf("log level %q: want debug, info, warn, error or never", level)
 	}
 	options := &slog.HandlerOptions{Level: minimum}
 	switch format {

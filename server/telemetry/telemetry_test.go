@@ -50,7 +50,7 @@ func TestLevelAndFormat(t *testing.T) {
 	require.NotContains(t, out.String(), "trace_id")
 
 	_, err = telemetry.NewLogger(&out, "text", "loud", nil)
-	require.EqualError(t, err, `log level "loud": want debug, info, warn or error`)
+	require.EqualError(t, err, `log level "loud": want debug, info, warn, error or never`)
 	_, err = telemetry.NewLogger(&out, "xml", "info", nil)
 	require.EqualError(t, err, `log format "xml": want text or json`)
 }

@@ -1,0 +1,42 @@
+# Perdure. `make demo` shows it, `make test` proves it, CONTRIBUTING.md explains it.
+
+export GOTOOLCHAIN := local
+SHELL := /bin/bash
+
+# Packages whose tests also run under the race detector.
+RACE := ./server/... ./visibility/...
+
+.PHONY: build test prepare lint unit suites dev demo bench bench-vs generate clean
+
+build: ## bin/perdure
+	go build -o bin/perdure ./cmd/perdure
+
+dev: build ## run it: in memory, all ports on loopback
+	bin/perdure dev
+
+demo: build ## an order's life on a server of its own
+	go run ./examples/demo --binary bin/perdure
+
+test: prepare lint build unit suites ## everything
+
+prepare: ## install what the tests need; silent when all is there
+	.ci/prepare
+
+lint: ## format, vet, and the project's own rules
+	@unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go test ./internal/lint
+
+unit: ## packages by themselves, watched by the race detector
+	go test -race -timeout 15m $(RACE)
+
+suites: build ## the rest: the command line, official clients, crashes, on real servers
+	PERDURE_BINARY=$(CURDIR)/bin/perdure go test -timeout 30m $$(go list ./... | grep -v -e '^perdure/server' -e '^perdure/visibility' -e '^perdure/internal/lint$$')
+
+generate: ## rewrite generated pages and schemas
+	PERDURE_GENERATE=1 go test -count=1 ./server/metrics ./server/config -run Fresh
+
+clean: ## remove what was built, keep downloads
+	rm -rf bin
+	go clean -testcache

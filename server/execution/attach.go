@@ -1,0 +1,62 @@
+package execution
+
+import (
+	"slices"
+
+	historypb "go.temporal.io/api/history/v1"
+)
+
+// NeededEvents are the ids of the events that a decoded state points to, in
+// order. Attach them before the state is used.
+func (s *State) NeededEvents() []int64 {
+	ids := []int64{1}
+	ids = append(ids, s.Activities.keys()...)
+	ids = append(ids, s.ExternalSignals.keys()...)
+	ids = append(ids, s.ExternalCancels.keys()...)
+	for _, child := range s.Children.values() {
+		if child.StartedEventID == 0 {
+			ids = append(ids, child.InitiatedEventID)
+		}
+	}
+	if s.NotifyParent {
+		ids = append(ids, s.CloseEventID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Attach gives a decoded state, which must belong to the caller alone, an event it points to.
+func (s *State) Attach(e *historypb.HistoryEvent) {
+	id := e.EventId
+	if id == 1 {
+		s.Started = e
+	}
+	if a := s.Activities.edit(id); a != nil {
+		a.Scheduled = e
+	}
+	if signal := s.ExternalSignals.edit(id); signal != nil {
+		signal.Initiated = e
+	}
+	if cancel := s.ExternalCancels.edit(id); cancel != nil {
+		cancel.Initiated = e
+	}
+	if child := s.Children.get(id); child != nil && child.StartedEventID == 0 {
+		s.Children.edit(id).Initiated = e
+	}
+	if s.NotifyParent && id == s.CloseEventID {
+		s.CloseEvent = e
+	}
+}
+
+// Rebuild returns the state that a run's whole history leads to. What history
+// does not tell, such as attempts and sticky queues, has its initial value.
+func Rebuild(namespaceID, workflowID, runID, requestID string, events []*historypb.HistoryEvent) *State {
+	s := &State{NamespaceID: namespaceID, WorkflowID: workflowID, RunID: runID, RequestID: requestID, NextEventID: 1}
+	for _, e := range events {
+		apply(s, e)
+		if e.EventId == 1 {
+			s.noteRequest(requestID, e)
+		}
+	}
+	return s
+}

@@ -1,0 +1,79 @@
+package execution
+
+import (
+	"slices"
+	"strings"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"perdure/visibility/attr"
+)
+
+// noteBuild keeps what a completed task tells about the worker's build: the
+// BuildIds search attribute and the points that a reset can go back to.
+func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
+	build := a.WorkerVersion.GetBuildId()
+	if build == "" {
+		build = a.BinaryChecksum
+	}
+	values := []string{"unversioned"}
+	if id := a.WorkerVersion.GetBuildId(); id != "" {
+		values = append(values, "unversioned:"+strings.ReplaceAll(id, ":", "|:"))
+	}
+	s.addKeywords("BuildIds", values...)
+	if a.BinaryChecksum != "" {
+		s.addKeywords("BinaryChecksums", a.BinaryChecksum)
+	}
+	known := func(p *workflowpb.ResetPointInfo) bool { return p.BuildId == build || p.BinaryChecksum == build }
+	if slices.ContainsFunc(s.ResetPoints, known) {
+		return
+	}
+	point := &workflowpb.ResetPointInfo{
+		BuildId: a.WorkerVersion.GetBuildId(), BinaryChecksum: a.BinaryChecksum, RunId: s.RunID,
+		FirstWorkflowTaskCompletedId: e.EventId, CreateTime: e.EventTime, Resettable: true,
+	}
+	s.ResetPoints = append(s.ResetPoints, point)
+	if excess := len(s.ResetPoints) - maxResetPoints; excess > 0 {
+		s.ResetPoints = s.ResetPoints[excess:]
+	}
+}
+
+// maxResetPoints bounds the list: the oldest goes first.
+const maxResetPoints = 20
+
+// addKeywords adds values to a keyword-list attribute that the server keeps itself.
+func (s *State) addKeywords(name string, values ...string) {
+	list, _ := attr.Decode(s.SearchAttributes.GetIndexedFields()[name], enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+	current, _ := list.([]string)
+	merged := slices.Clone(current)
+	for _, value := range values {
+		if !slices.Contains(merged, value) {
+			merged = append(merged, value)
+		}
+	}
+	if len(merged) == len(current) {
+		return
+	}
+	s.SearchAttributes = attr.Merge(s.SearchAttributes, &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
+		name: attr.Encode(merged, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST),
+	}})
+}
+
+// mergeMemo returns the memo with the upserted keys; a key without value is removed.
+func mergeMemo(memo, upsert *commonpb.Memo) *commonpb.Memo {
+	merged := make(map[string]*commonpb.Payload, len(memo.GetFields())+len(upsert.GetFields()))
+	for key, value := range memo.GetFields() {
+		merged[key] = value
+	}
+	for key, value := range upsert.GetFields() {
+		if attr.IsNull(value) {
+			delete(merged, key)
+			continue
+		}
+		merged[key] = value
+	}
+	return &commonpb.Memo{Fields: merged}
+}

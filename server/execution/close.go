@@ -1,0 +1,311 @@
+package execution
+
+import (
+	"time"
+
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"perdure/server/activity"
+	"perdure/visibility/attr"
+)
+
+const badContinue = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
+
+// finish does what every close asks for, after the close event.
+func (t *transition) finish() {
+	t.durable, t.visibility = true, true
+}
+
+// close appends the event that ends the run and answers waiting updates.
+func (t *transition) close(e *historypb.HistoryEvent, continues bool) {
+	t.endUpdates(continues)
+	t.append(e)
+	t.finish()
+}
+
+func (t *transition) completeRun(b *batch, a *commandpb.CompleteWorkflowExecutionCommandAttributes) error {
+	// The cause is the one that clients of this API see for an oversized result.
+	if err := t.tooLarge(badActivity, payloadsBytes(a.GetResult()), "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit."); err != nil {
+		return err
+	}
+	completed := &historypb.WorkflowExecutionCompletedEventAttributes{Result: a.GetResult(), WorkflowTaskCompletedEventId: b.completedID}
+	next := t.nextCron(a.GetResult(), nil)
+	if next != nil {
+		completed.NewExecutionRunId = next.runID
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{WorkflowExecutionCompletedEventAttributes: completed}
+	t.close(e, next != nil)
+	t.continueWith(next)
+	return nil
+}
+
+func (t *transition) failRun(b *batch, a *commandpb.FailWorkflowExecutionCommandAttributes) error {
+	const cause = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_FAIL_WORKFLOW_EXECUTION_ATTRIBUTES
+	switch {
+	case a == nil:
+		return fail(cause, "FailWorkflowExecutionCommandAttributes is not set on FailWorkflowExecutionCommand.")
+	case a.Failure == nil:
+		return fail(cause, "Failure is not set on FailWorkflowExecutionCommand.")
+	case proto.Size(a.Failure) > t.env.Limits.BlobBytes:
+		return &taskFailure{cause: cause, message: "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.", terminate: true}
+	}
+	next, retry := t.nextAfterFailure(a.Failure)
+	failed := &historypb.WorkflowExecutionFailedEventAttributes{Failure: a.Failure, RetryState: retry, WorkflowTaskCompletedEventId: b.completedID}
+	if next != nil {
+		failed.NewExecutionRunId = next.runID
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{WorkflowExecutionFailedEventAttributes: failed}
+	t.close(e, next != nil)
+	t.continueWith(next)
+	return nil
+}
+
+// nextAfterFailure is the run that follows a failed or timed-out one: a retry, else the next of a cron.
+func (t *transition) nextAfterFailure(failure *failurepb.Failure) (*continuation, enumspb.RetryState) {
+	retry := t.retryRun(failure)
+	if retry.State == enumspb.RETRY_STATE_IN_PROGRESS {
+		return t.nextRetry(failure, retry.Interval), retry.State
+	}
+	return t.nextCron(nil, failure), retry.State
+}
+
+func (t *transition) retryRun(failure *failurepb.Failure) activity.Retry {
+	started := t.s.StartedAttributes()
+	return activity.Attempt{
+		Policy: started.GetRetryPolicy(), Number: started.GetAttempt(), Now: t.env.Now,
+		Deadline: t.s.ExpirationTime(), Failure: failure, CapDelay: true,
+	}.Decide()
+}
+
+func (t *transition) cancelRun(b *batch, a *commandpb.CancelWorkflowExecutionCommandAttributes) error {
+	if err := t.tooLarge(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES,
+		payloadsBytes(a.GetDetails()), "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit."); err != nil {
+		return err
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
+		WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{
+			WorkflowTaskCompletedEventId: b.completedID, Details: a.GetDetails(),
+		},
+	}
+	t.close(e, false)
+	return nil
+}
+
+// timeOutRun ends the run by its run timeout, or by the execution timeout of its chain.
+func (t *transition) timeOutRun() {
+	t.closeStartedTask()
+	expiration := t.s.ExpirationTime()
+	var next *continuation
+	retry := enumspb.RETRY_STATE_TIMEOUT
+	if expiration.IsZero() || t.env.Now.Before(expiration) {
+		next, retry = t.nextAfterFailure(timeoutFailure("workflow timeout", enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil))
+	}
+	timedOut := &historypb.WorkflowExecutionTimedOutEventAttributes{RetryState: retry}
+	if next != nil {
+		timedOut.NewExecutionRunId = next.runID
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionTimedOutEventAttributes{WorkflowExecutionTimedOutEventAttributes: timedOut}
+	t.close(e, next != nil)
+	t.continueWith(next)
+}
+
+// terminated is the event of a forced close.
+func (t *transition) terminated(reason string, details *commonpb.Payloads, identity string) *historypb.HistoryEvent {
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes{
+		WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{
+			Reason: reason, Details: details, Identity: identity,
+		},
+	}
+	return e
+}
+
+// continuation is the start of the run that follows this one in its chain.
+type continuation struct {
+	runID   string
+	started *historypb.WorkflowExecutionStartedEventAttributes
+}
+
+// follow copies what every following run of a chain keeps.
+func (t *transition) follow(initiator enumspb.ContinueAsNewInitiator) *continuation {
+	old := t.s.StartedAttributes()
+	runID := t.env.NewID()
+	started := &historypb.WorkflowExecutionStartedEventAttributes{
+		WorkflowType: old.WorkflowType, TaskQueue: old.TaskQueue, Input: old.Input, Header: old.Header,
+		ParentWorkflowNamespace: old.ParentWorkflowNamespace, ParentWorkflowNamespaceId: old.ParentWorkflowNamespaceId,
+		ParentWorkflowExecution: old.ParentWorkflowExecution, ParentInitiatedEventId: old.ParentInitiatedEventId,
+		RootWorkflowExecution:    old.RootWorkflowExecution,
+		WorkflowExecutionTimeout: old.WorkflowExecutionTimeout, WorkflowRunTimeout: old.WorkflowRunTimeout, WorkflowTaskTimeout: old.WorkflowTaskTimeout,
+		WorkflowExecutionExpirationTime: old.WorkflowExecutionExpirationTime,
+		ContinuedExecutionRunId:         t.s.RunID, Initiator: initiator,
+		OriginalExecutionRunId: runID, FirstExecutionRunId: old.FirstExecutionRunId, WorkflowId: t.s.WorkflowID,
+		RetryPolicy: old.RetryPolicy, CronSchedule: old.CronSchedule, Attempt: 1,
+		Memo: t.s.Memo, SearchAttributes: t.s.SearchAttributes, LastCompletionResult: old.LastCompletionResult,
+		PrevAutoResetPoints: t.expiringResetPoints(), Priority: t.s.Priority, CompletionCallbacks: old.CompletionCallbacks,
+	}
+	return &continuation{runID: runID, started: started}
+}
+
+func (t *transition) expiringResetPoints() *workflowpb.ResetPoints {
+	points := &workflowpb.ResetPoints{}
+	for _, point := range t.s.ResetPoints {
+		copied := proto.CloneOf(point)
+		if copied.RunId == t.s.RunID {
+			copied.ExpireTime = timestamppb.New(t.env.Now.Add(t.env.Namespace.Retention))
+		}
+		points.Points = append(points.Points, copied)
+	}
+	return points
+}
+
+func (t *transition) nextRetry(failure *failurepb.Failure, backoff time.Duration) *continuation {
+	next := t.follow(enumspb.CONTINUE_AS_NEW_INITIATOR_RETRY)
+	next.started.Attempt = t.s.StartedAttributes().GetAttempt() + 1
+	next.started.ContinuedFailure = failure
+	next.started.FirstWorkflowTaskBackoff = durationpb.New(max(backoff, t.chainGap()))
+	return next
+}
+
+// nextCron is the next run of a cron workflow; nil when it has none.
+func (t *transition) nextCron(result *commonpb.Payloads, failure *failurepb.Failure) *continuation {
+	backoff, ok := cronBackoff(t.s.StartedAttributes().GetCronSchedule(), t.s.ExecutionTime, t.env.Now)
+	if !ok {
+		return nil
+	}
+	expiration := t.s.ExpirationTime()
+	if !expiration.IsZero() && t.env.Now.Add(backoff).After(expiration) {
+		return nil
+	}
+	next := t.follow(enumspb.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE)
+	if failure == nil {
+		next.started.LastCompletionResult = result
+	}
+	next.started.ContinuedFailure = failure
+	next.started.FirstWorkflowTaskBackoff = durationpb.New(backoff)
+	return next
+}
+
+// chainGap keeps runs of a chain from following one another without a pause.
+func (t *transition) chainGap() time.Duration {
+	return max(0, t.env.Limits.ChainedStartInterval-t.env.Now.Sub(t.s.StartTime))
+}
+
+// continueWith creates the following run in the same commit.
+func (t *transition) continueWith(next *continuation) {
+	if next == nil {
+		return
+	}
+	fresh := &State{
+		NamespaceID: t.s.NamespaceID, WorkflowID: t.s.WorkflowID, RunID: next.runID, RequestID: t.env.NewID(), NextEventID: 1,
+	}
+	d := startRun(fresh, next.started, nil, nil, t.env)
+	t.next = &d
+}
+
+func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes) error {
+	if err := t.checkContinue(a); err != nil {
+		return err
+	}
+	old := t.s.StartedAttributes()
+	next := t.follow(enumspb.CONTINUE_AS_NEW_INITIATOR_WORKFLOW)
+	s := next.started
+	if a.WorkflowType.GetName() != "" {
+		s.WorkflowType = a.WorkflowType
+	}
+	if a.TaskQueue.GetName() != "" {
+		s.TaskQueue = &taskqueuepb.TaskQueue{Name: a.TaskQueue.Name, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
+	}
+	if duration(a.WorkflowRunTimeout) > 0 {
+		s.WorkflowRunTimeout = a.WorkflowRunTimeout
+	}
+	if duration(a.WorkflowTaskTimeout) > 0 {
+		s.WorkflowTaskTimeout = a.WorkflowTaskTimeout
+	}
+	timeouts := normaliseRunTimeouts(nil, s.WorkflowRunTimeout, s.WorkflowTaskTimeout, t.env.Limits)
+	s.WorkflowTaskTimeout = durationpb.New(timeouts.task)
+	s.Input, s.Header, s.Memo = a.Input, a.Header, a.Memo
+	s.SearchAttributes = attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes)
+	s.RetryPolicy, s.CronSchedule = nil, a.CronSchedule
+	if a.RetryPolicy != nil {
+		s.RetryPolicy = activity.FillRetryPolicy(a.RetryPolicy)
+	}
+	s.LastCompletionResult, s.ContinuedFailure = a.LastCompletionResult, a.Failure
+	if a.Initiator != enumspb.CONTINUE_AS_NEW_INITIATOR_UNSPECIFIED {
+		s.Initiator = a.Initiator
+	}
+	s.FirstWorkflowTaskBackoff = durationpb.New(max(duration(a.BackoffStartInterval), t.chainGap()))
+	if backoff, ok := cronBackoff(a.CronSchedule, t.s.ExecutionTime, t.env.Now); ok && duration(a.BackoffStartInterval) == 0 {
+		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
+		WorkflowExecutionContinuedAsNewEventAttributes: continuedAsNew(b, a, next, old),
+	}
+	t.close(e, true)
+	t.continueWith(next)
+	return nil
+}
+
+func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes, next *continuation, _ *historypb.WorkflowExecutionStartedEventAttributes) *historypb.WorkflowExecutionContinuedAsNewEventAttributes {
+	return &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
+		NewExecutionRunId: next.runID, WorkflowType: next.started.WorkflowType, TaskQueue: next.started.TaskQueue, Input: a.Input,
+		WorkflowRunTimeout: next.started.WorkflowRunTimeout, WorkflowTaskTimeout: next.started.WorkflowTaskTimeout,
+		WorkflowTaskCompletedEventId: b.completedID, BackoffStartInterval: a.BackoffStartInterval, Initiator: a.Initiator,
+		Failure: a.Failure, LastCompletionResult: a.LastCompletionResult, Header: a.Header, Memo: a.Memo,
+		SearchAttributes: next.started.SearchAttributes,
+	}
+}
+
+func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes) error {
+	if a == nil {
+		return fail(badContinue, "ContinueAsNewWorkflowExecutionCommandAttributes is not set on ContinueAsNewWorkflowExecutionCommand.")
+	}
+	old := t.s.StartedAttributes()
+	name, queue := a.WorkflowType.GetName(), a.TaskQueue
+	if name == "" {
+		name = old.GetWorkflowType().GetName()
+	}
+	if queue.GetName() == "" {
+		queue = old.GetTaskQueue()
+	}
+	if reason := checkQueue(queue, t.env.Limits.IDBytes); reason != "" {
+		return fail(badContinue, "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: %s. WorkflowType=%s TaskQueue=%v", reason, name, queue)
+	}
+	if len(name) > t.env.Limits.IDBytes {
+		return fail(badContinue, "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. WorkflowType=%s Length=%d Limit=%d", name, len(name), t.env.Limits.IDBytes)
+	}
+	normalised := &taskqueuepb.TaskQueue{Name: queue.GetName(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
+	for _, d := range []struct {
+		name  string
+		value *durationpb.Duration
+	}{{"WorkflowRunTimeout", a.WorkflowRunTimeout}, {"WorkflowTaskTimeout", a.WorkflowTaskTimeout}, {"BackoffStartInterval", a.BackoffStartInterval}} {
+		if err := activity.ValidDuration(d.value); err != nil {
+			return fail(badContinue, "Invalid %s on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%v", d.name, err, name, normalised)
+		}
+	}
+	if err := activity.ValidateRetryPolicy(a.RetryPolicy); err != nil {
+		return fail(badContinue, "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%v", err, name, normalised)
+	}
+	if len(a.SearchAttributes.GetIndexedFields()) > 0 {
+		if err := t.checkSearchAttributes(a.SearchAttributes); err != nil {
+			return err
+		}
+	}
+	if proto.Size(a.Memo) > t.env.Limits.MemoBytes {
+		return &taskFailure{cause: badContinue, message: "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.", terminate: true}
+	}
+	return t.tooLarge(badContinue, payloadsBytes(a.Input), "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.")
+}

@@ -1,0 +1,390 @@
+package execution
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// taskFailure ends a completion whose commands cannot stand: the task fails with the cause.
+type taskFailure struct {
+	cause   enumspb.WorkflowTaskFailedCause
+	message string
+	// terminate also ends the run: the worker would only do the same again.
+	terminate bool
+}
+
+func (f *taskFailure) Error() string {
+	if f.message == "" {
+		return f.cause.String()
+	}
+	return fmt.Sprintf("%s: %s", f.cause, f.message)
+}
+
+func fail(cause enumspb.WorkflowTaskFailedCause, format string, args ...any) error {
+	return &taskFailure{cause: cause, message: fmt.Sprintf(format, args...)}
+}
+
+func (t *transition) completeTask(c CompleteTask) error {
+	task, err := t.answeredTask(c.ScheduledEventID, c.StartedEventID, c.Stamp)
+	if err != nil {
+		return err
+	}
+	if err := checkSequence(c.Request.Commands); err != nil {
+		return err
+	}
+	if t.heartbeatTooLong(task, c.Request) {
+		t.timeOutHeartbeat()
+		t.failedCall = serviceerror.NewNotFound("workflow task heartbeat timeout")
+		return nil
+	}
+	if t.dropSpeculative(c) {
+		return nil
+	}
+	before, events := t.s, t.events
+	t.s = t.s.fork()
+	err = t.complete(c)
+	var failure *taskFailure
+	if errors.As(err, &failure) {
+		t.s, t.events, t.updates, t.next, t.reply = before.fork(), events, nil, nil, nil
+		t.deferring, t.visibility = false, false
+		t.failCompletion(failure, c.Request)
+		return nil
+	}
+	return err
+}
+
+// failCompletion fails the task for what its answer asked.
+func (t *transition) failCompletion(f *taskFailure, r *workflowservice.RespondWorkflowTaskCompletedRequest) {
+	t.failedCall = serviceerror.NewInvalidArgument(f.Error())
+	task := t.s.Task
+	if task.Attempt > 1 && f.cause != enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND && !f.terminate {
+		return // history has the first failure; this attempt runs into its timeout
+	}
+	t.refuseSentUpdates(f)
+	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{
+		Cause: f.cause, Failure: &failurepb.Failure{Message: f.Error(), FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{}}},
+		Identity: r.Identity, BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
+	})
+	if f.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND {
+		t.s.CloseAttempted = true
+	}
+	if f.terminate {
+		t.dropScheduledTask()
+		t.append(t.terminated(f.Error(), nil, "history-service"))
+		t.finish()
+	}
+}
+
+// dropScheduledTask takes back the task that was scheduled in this same transition.
+func (t *transition) dropScheduledTask() {
+	last := len(t.events) - 1
+	if last >= 0 && t.events[last].EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED {
+		t.s.NextEventID = t.events[last].EventId
+		t.events = t.events[:last]
+	}
+	t.s.Task = nil
+}
+
+// complete writes the completion and carries out what it asks.
+func (t *transition) complete(c CompleteTask) error {
+	r := c.Request
+	task := t.s.Task
+	heartbeat := isHeartbeat(r)
+	heartbeatSince := time.Time{}
+	if heartbeat {
+		heartbeatSince = task.OriginalScheduledTime
+	}
+	t.durable = true
+	t.persistStarted(task)
+	completed := t.append(t.taskCompleted(r))
+	t.visibility = t.visibility || t.s.LastTaskCompletedID == completed.EventId && len(t.s.ResetPoints) > 0 && t.s.ResetPoints[len(t.s.ResetPoints)-1].FirstWorkflowTaskCompletedId == completed.EventId
+	t.setSticky(r)
+	t.s.CloseAttempted = false
+	if len(t.s.Buffered) > 0 && slices.ContainsFunc(r.Commands, isClosing) {
+		return &taskFailure{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND}
+	}
+	batch := &batch{completedID: completed.EventId, request: r, eager: &TaskCompleted{}}
+	t.deferring = true
+	if err := t.runCommands(batch); err != nil {
+		return err
+	}
+	t.deferring = false
+	t.s.TaskHeartbeatSince = heartbeatSince
+	if !t.s.Open() {
+		t.reply = batch.eager
+		return nil
+	}
+	if !heartbeat {
+		t.rejectUnprocessed()
+	}
+	t.afterCompletion(r, batch)
+	t.reply = batch.eager
+	return nil
+}
+
+// afterCompletion flushes what arrived meanwhile and schedules the next task if one is needed.
+func (t *transition) afterCompletion(r *workflowservice.RespondWorkflowTaskCompletedRequest, b *batch) {
+	needed := t.flush() || r.ForceCreateNewWorkflowTask
+	switch {
+	case needed:
+		t.scheduleTask()
+	case t.s.hasOpenUpdates():
+		t.scheduleSpeculative()
+	default:
+		return
+	}
+	if r.ReturnNewWorkflowTask && t.s.Task != nil {
+		b.eager.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted")
+	}
+}
+
+// persistStarted writes the events of a task that history does not know yet.
+func (t *transition) persistStarted(task *WorkflowTask) {
+	if task.Kind == TaskNormal {
+		return
+	}
+	started := *task
+	t.s.Task = nil
+	t.appendScheduled(&started)
+	t.appendStarted(&started)
+}
+
+func (t *transition) taskCompleted(r *workflowservice.RespondWorkflowTaskCompletedRequest) *historypb.HistoryEvent {
+	task := t.s.Task
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{
+		WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{
+			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID, Identity: r.Identity,
+			BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
+			SdkMetadata: r.SdkMetadata, MeteringMetadata: r.MeteringMetadata,
+		},
+	}
+	return e
+}
+
+func (t *transition) setSticky(r *workflowservice.RespondWorkflowTaskCompletedRequest) {
+	name := r.StickyAttributes.GetWorkerTaskQueue().GetName()
+	t.s.StickyQueue, t.s.StickyTimeout = name, 0
+	if name != "" {
+		t.s.StickyTimeout = duration(r.StickyAttributes.GetScheduleToStartTimeout())
+	}
+}
+
+func isHeartbeat(r *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
+	return r.ForceCreateNewWorkflowTask && len(r.Commands) == 0 && len(r.Messages) == 0
+}
+
+func (t *transition) heartbeatTooLong(task *WorkflowTask, r *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
+	return isHeartbeat(r) && t.env.Now.Sub(task.OriginalScheduledTime) >= t.env.Limits.TaskHeartbeat
+}
+
+func (t *transition) timeOutHeartbeat() {
+	t.timeOutTask()
+}
+
+// dropSpeculative forgets a speculative task that only rejected updates, as if it had never been.
+func (t *transition) dropSpeculative(c CompleteTask) bool {
+	r := c.Request
+	task := t.s.Task
+	if task.Kind != TaskSpeculative || len(r.Commands) > 0 || r.ForceCreateNewWorkflowTask || len(t.s.Buffered) > 0 {
+		return false
+	}
+	allowed := int64(2)
+	if r.GetCapabilities().GetDiscardSpeculativeWorkflowTaskWithEvents() {
+		allowed += 10
+	}
+	if task.ScheduledEventID-1-t.s.PreviousStartedID > allowed || len(r.Messages) == 0 {
+		return false
+	}
+	rejections := make([]*rejection, 0, len(r.Messages))
+	for _, m := range r.Messages {
+		rejected := asRejection(m)
+		if rejected == nil || t.s.Updates.get(m.ProtocolInstanceId) == nil {
+			return false
+		}
+		rejections = append(rejections, rejected)
+	}
+	for _, rejected := range rejections {
+		t.rejectUpdate(rejected.id, rejected.failure)
+	}
+	t.s.Task = nil
+	t.setSticky(r)
+	t.rejectUnprocessed()
+	completed := &TaskCompleted{ResetHistoryEventID: t.s.PreviousStartedID}
+	if t.s.hasOpenUpdates() {
+		t.scheduleSpeculative()
+		if r.ReturnNewWorkflowTask {
+			completed.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted")
+		}
+	}
+	t.reply = completed
+	return true
+}
+
+var closingCommands = []enumspb.CommandType{
+	enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+	enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+}
+
+func isClosing(c *commandpb.Command) bool {
+	return slices.Contains(closingCommands, c.GetCommandType())
+}
+
+// checkSequence refuses commands behind the one that closes the run.
+func checkSequence(commands []*commandpb.Command) error {
+	for i, c := range commands {
+		if c == nil || c.CommandType == enumspb.COMMAND_TYPE_UNSPECIFIED {
+			return serviceerror.NewInvalidArgument(fmt.Sprintf("Unknown command type: %v", c.GetCommandType()))
+		}
+		if isClosing(c) && i < len(commands)-1 {
+			names := make([]string, len(commands))
+			for j, other := range commands {
+				names[j] = other.GetCommandType().String()
+			}
+			return serviceerror.NewInvalidArgument(fmt.Sprintf("invalid command sequence: [%s], command %s must be the last command.",
+				strings.Join(names, ", "), c.CommandType))
+		}
+	}
+	return nil
+}
+
+// batch is one completion being carried out.
+type batch struct {
+	completedID int64
+	request     *workflowservice.RespondWorkflowTaskCompletedRequest
+	handled     map[string]bool // messages that a command has named
+	eager       *TaskCompleted
+	newChildren map[string]bool // workflow ids of children started in this batch
+}
+
+func (t *transition) runCommands(b *batch) error {
+	b.handled = make(map[string]bool)
+	for _, c := range b.request.Commands {
+		if isClosing(c) {
+			// Messages without a command come after all commands, but nothing comes after the close.
+			if err := t.runRemainingMessages(b); err != nil {
+				return err
+			}
+		}
+		first := len(t.events)
+		if err := t.runCommand(b, c); err != nil {
+			return err
+		}
+		if len(t.events) > first && c.UserMetadata != nil {
+			t.events[first].UserMetadata = c.UserMetadata
+		}
+	}
+	if !t.s.Open() {
+		return nil
+	}
+	return t.runRemainingMessages(b)
+}
+
+func (t *transition) runCommand(b *batch, c *commandpb.Command) error {
+	switch c.CommandType {
+	case enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+		return t.scheduleActivity(b, c.GetScheduleActivityTaskCommandAttributes())
+	case enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK:
+		return t.requestCancelActivity(b, c.GetRequestCancelActivityTaskCommandAttributes())
+	case enumspb.COMMAND_TYPE_START_TIMER:
+		return t.startTimer(b, c.GetStartTimerCommandAttributes())
+	case enumspb.COMMAND_TYPE_CANCEL_TIMER:
+		return t.cancelTimer(b, c.GetCancelTimerCommandAttributes())
+	case enumspb.COMMAND_TYPE_RECORD_MARKER:
+		return t.recordMarker(b, c.GetRecordMarkerCommandAttributes())
+	case enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+		return t.upsertSearchAttributes(b, c.GetUpsertWorkflowSearchAttributesCommandAttributes())
+	case enumspb.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES:
+		return t.modifyProperties(b, c.GetModifyWorkflowPropertiesCommandAttributes())
+	case enumspb.COMMAND_TYPE_PROTOCOL_MESSAGE:
+		return t.protocolMessage(b, c.GetProtocolMessageCommandAttributes())
+	case enumspb.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION:
+		return t.startChild(b, c.GetStartChildWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION:
+		return t.signalExternal(b, c.GetSignalExternalWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION:
+		return t.cancelExternal(b, c.GetRequestCancelExternalWorkflowExecutionCommandAttributes())
+	default:
+		return t.runClosing(b, c)
+	}
+}
+
+func (t *transition) runClosing(b *batch, c *commandpb.Command) error {
+	switch c.CommandType {
+	case enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION:
+		return t.completeRun(b, c.GetCompleteWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION:
+		return t.failRun(b, c.GetFailWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION:
+		return t.cancelRun(b, c.GetCancelWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
+		return t.continueAsNew(b, c.GetContinueAsNewWorkflowExecutionCommandAttributes())
+	case enumspb.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION, enumspb.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION:
+		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED, "Nexus operations are not supported by this server")
+	}
+	return serviceerror.NewInvalidArgument(fmt.Sprintf("Unknown command type: %v", c.CommandType))
+}
+
+// closeStartedTask fails a task that a worker has, since the run closes under
+// it, and lets what arrived meanwhile into history.
+func (t *transition) closeStartedTask() {
+	t.durable = true
+	if t.s.Task != nil && t.s.Task.Kind == TaskSpeculative && t.s.Task.StartedEventID == 0 {
+		t.s.Task = nil
+	}
+	if !t.s.TaskStarted() {
+		if t.s.Task != nil && t.s.Task.Kind == TaskTransient {
+			t.s.Task = nil
+		}
+		return
+	}
+	task := t.s.Task
+	if task.Kind != TaskNormal {
+		t.persistStarted(task)
+		task = t.s.Task
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
+		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID,
+			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, Identity: "history-service",
+		},
+	}
+	t.append(e)
+	t.flush()
+}
+
+// tooLarge tells that payloads in a command break the blob limit: the run ends.
+func (t *transition) tooLarge(cause enumspb.WorkflowTaskFailedCause, bytes int, message string) error {
+	if bytes <= t.env.Limits.BlobBytes {
+		return nil
+	}
+	return &taskFailure{cause: cause, message: message, terminate: true}
+}
+
+func payloadsBytes(p *commonpb.Payloads) int {
+	total := 0
+	for _, payload := range p.GetPayloads() {
+		total += payloadBytes(payload)
+	}
+	return total
+}
+
+func payloadBytes(p *commonpb.Payload) int {
+	total := len(p.GetData())
+	for key, value := range p.GetMetadata() {
+		total += len(key) + len(value)
+	}
+	return total
+}

@@ -1,0 +1,131 @@
+package execution
+
+import (
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// childOnly refuses callers that require the run to be their child when it is not.
+func (t *transition) childOnly(parentRunID string) error {
+	if parentRunID == "" || t.s.StartedAttributes().GetParentWorkflowExecution().GetRunId() == parentRunID {
+		return nil
+	}
+	return serviceerror.NewNotFound("workflow execution is not a child of the caller")
+}
+
+func (t *transition) signal(c Signal) error {
+	if c.RequestID != "" && t.s.Requests.get(c.RequestID) != nil {
+		return nil // delivered before
+	}
+	switch {
+	case !t.s.Open():
+		return errCompleted()
+	case t.s.CloseAttempted && t.s.TaskStarted():
+		return errClosing()
+	case t.s.SignalCount >= t.env.Limits.Signals:
+		return serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")
+	}
+	if err := t.childOnly(c.ChildOf); err != nil {
+		return err
+	}
+	t.record(t.signaled(c))
+	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
+		t.s.Requests.put(c.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
+	}
+	t.limitBuffer()
+	t.scheduleTask()
+	return nil
+}
+
+func (t *transition) signaled(c Signal) *historypb.HistoryEvent {
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
+	e.Links = c.Links
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
+		WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{
+			SignalName: c.Name, Input: c.Input, Identity: c.Identity, Header: c.Header,
+			ExternalWorkflowExecution: c.From, RequestId: c.RequestID,
+		},
+	}
+	return e
+}
+
+// limitBuffer fails a started task behind which too much has gathered.
+func (t *transition) limitBuffer() {
+	if len(t.s.Buffered) <= t.env.Limits.BufferedEvents && bytesOf(t.s.Buffered) <= t.env.Limits.BufferedBytes {
+		return
+	}
+	t.closeStartedTask()
+	t.s.TaskAttempt = 1
+	t.scheduleTask()
+}
+
+func bytesOf(events []*historypb.HistoryEvent) int {
+	total := 0
+	for _, e := range events {
+		total += proto.Size(e)
+	}
+	return total
+}
+
+func (t *transition) requestCancel(c RequestCancel) error {
+	switch {
+	case !t.s.Open(), t.s.CancelRequested:
+		return nil // asking again, or too late, is no mistake
+	case t.s.CloseAttempted && t.s.TaskStarted():
+		return errClosing()
+	}
+	if err := t.childOnly(c.ChildOf); err != nil {
+		return err
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
+	e.Links = c.Links
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionCancelRequestedEventAttributes{
+		WorkflowExecutionCancelRequestedEventAttributes: &historypb.WorkflowExecutionCancelRequestedEventAttributes{
+			Cause: c.Cause, Identity: c.Identity, ExternalWorkflowExecution: c.From, ExternalInitiatedEventId: c.InitiatedEventID,
+		},
+	}
+	t.record(e)
+	t.s.CancelRequested, t.s.CancelRequestID = true, c.RequestID
+	t.limitBuffer()
+	t.scheduleTask()
+	return nil
+}
+
+func (t *transition) terminate(c Terminate) error {
+	if !t.s.Open() {
+		return errCompleted()
+	}
+	if err := t.childOnly(c.ChildOf); err != nil {
+		return err
+	}
+	t.closeStartedTask()
+	e := t.terminated(c.Reason, c.Details, c.Identity)
+	e.Links = c.Links
+	t.close(e, false)
+	return nil
+}
+
+func (t *transition) attachRequest(c AttachRequest) error {
+	if !t.s.Open() {
+		return errCompleted()
+	}
+	if c.RequestID != "" && t.s.Requests.get(c.RequestID) != nil {
+		return nil
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
+	e.Links = c.Links
+	e.WorkerMayIgnore = true
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes{
+		WorkflowExecutionOptionsUpdatedEventAttributes: &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{
+			AttachedRequestId: c.RequestID, AttachedCompletionCallbacks: c.Callbacks, Identity: c.Identity,
+		},
+	}
+	t.record(e)
+	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
+		t.s.Requests.put(c.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED})
+	}
+	return nil
+}

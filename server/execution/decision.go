@@ -1,0 +1,148 @@
+package execution
+
+import (
+	"time"
+
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	namespacepb "go.temporal.io/api/namespace/v1"
+	updatepb "go.temporal.io/api/update/v1"
+
+	"perdure/visibility/attr"
+)
+
+// Env is what a decision may know besides the state: plain data.
+type Env struct {
+	Now       time.Time
+	NewID     func() string // a fresh UUID
+	Limits    Limits
+	Namespace Namespace
+}
+
+// Namespace is what the core needs to know of the run's namespace.
+type Namespace struct {
+	ID               string
+	Name             string
+	Retention        time.Duration
+	SearchAttributes attr.Types
+	BadBinaries      map[string]*namespacepb.BadBinaryInfo
+	// Known resolves the names of other namespaces that a command may name; nil: only the own one.
+	Known map[string]string
+}
+
+// Limits are the bounds that the core enforces. Units are in the names.
+type Limits struct {
+	BlobBytes                   int
+	MemoBytes                   int
+	IDBytes                     int
+	PendingActivities           int
+	PendingChildren             int
+	PendingSignals              int
+	PendingCancels              int
+	BufferedEvents              int
+	BufferedBytes               int
+	Signals                     int64
+	UpdatesInFlight             int
+	Updates                     int64
+	HistoryBytesSuggest         int64
+	HistoryEventsSuggest        int64
+	HistoryBytes                int64
+	HistoryEvents               int64
+	ActivityFailureBytes        int
+	TaskTimeoutDefault          time.Duration
+	TaskTimeoutMax              time.Duration
+	TaskHeartbeat               time.Duration
+	SpeculativeScheduleToStart  time.Duration
+	ChainedStartInterval        time.Duration
+	ResetPoints                 int
+	UpdatesSuggestContinueRatio float64
+}
+
+// DefaultLimits are the limits of the public API's reference.
+func DefaultLimits() Limits {
+	return Limits{
+		BlobBytes: 2 << 20, MemoBytes: 2 << 20, IDBytes: 1000,
+		PendingActivities: 2000, PendingChildren: 2000, PendingSignals: 2000, PendingCancels: 2000,
+		BufferedEvents: 100, BufferedBytes: 2 << 20,
+		Signals: 10000, UpdatesInFlight: 10, Updates: 2000, UpdatesSuggestContinueRatio: 0.9,
+		HistoryBytesSuggest: 4 << 20, HistoryEventsSuggest: 4 << 10,
+		HistoryBytes: 50 << 20, HistoryEvents: 50 << 10,
+		ActivityFailureBytes: 4 << 10,
+		TaskTimeoutDefault:   10 * time.Second, TaskTimeoutMax: 120 * time.Second, TaskHeartbeat: 30 * time.Minute,
+		SpeculativeScheduleToStart: 5 * time.Second, ChainedStartInterval: time.Second, ResetPoints: 20,
+	}
+}
+
+// Decision is what is to become of a run.
+type Decision struct {
+	// State is the run afterwards. The run's former state stays as it was.
+	State *State
+	// Events are appended to history, in order.
+	Events []*historypb.HistoryEvent
+	// Volatile decisions need not be made durable: after a crash the run goes
+	// on from before. They are kept in memory and reach the store with the next commit.
+	Volatile bool
+	// Next is the first decision of the run that continues this one, committed together with it.
+	Next *Decision
+	// Err is what the caller gets after the commit: the decision stands although the call failed.
+	Err error
+	// Reply answers the command; its type goes with the command.
+	Reply any
+	// Updates are outcomes for those who wait for an update.
+	Updates []UpdateResult
+	// VisibilityChanged tells that what search shows of the run is different now.
+	VisibilityChanged bool
+}
+
+// UpdateResult tells what became of an update.
+type UpdateResult struct {
+	ID      string
+	Stage   UpdateStage
+	Outcome *updatepb.Outcome // with UpdateCompleted
+	Err     error             // instead of an outcome
+}
+
+// transition is a decision in the making.
+type transition struct {
+	s      *State
+	env    Env
+	events []*historypb.HistoryEvent
+	// durable is set by every change that must survive a crash.
+	durable bool
+	// deferring sends bufferable events to the buffer although no task is started: a batch of commands is under way.
+	deferring  bool
+	next       *Decision
+	updates    []UpdateResult
+	reply      any
+	visibility bool
+	// failedCall is what the caller gets although the transition stands.
+	failedCall error
+}
+
+func begin(s *State, env Env) *transition {
+	return &transition{s: s.fork(), env: env}
+}
+
+// decision ends the transition.
+func (t *transition) decision() Decision {
+	t.s.Version++
+	return Decision{
+		State: t.s, Events: t.events, Volatile: !t.durable, Next: t.next,
+		Reply: t.reply, Updates: t.updates, VisibilityChanged: t.visibility,
+	}
+}
+
+// stamp returns a number that no earlier attempt of this run had, not even one that a crash forgot.
+func (t *transition) stamp() int64 {
+	stamp := max(t.env.Now.UnixNano(), t.s.LastStamp+1)
+	t.s.LastStamp = stamp
+	return stamp
+}
+
+// serverFailure is a failure made by the server.
+func serverFailure(message string, nonRetryable bool) *failurepb.Failure {
+	return &failurepb.Failure{
+		Message: message, Source: "Server",
+		FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{NonRetryable: nonRetryable}},
+	}
+}

@@ -1,0 +1,148 @@
+package execution
+
+import (
+	"time"
+
+	activitypb "go.temporal.io/api/activity/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Describe is the answer of DescribeWorkflowExecution.
+func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecutionResponse {
+	started := s.StartedAttributes()
+	r := &workflowservice.DescribeWorkflowExecutionResponse{
+		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{
+			TaskQueue:                started.GetTaskQueue(),
+			WorkflowExecutionTimeout: started.GetWorkflowExecutionTimeout(), WorkflowRunTimeout: started.GetWorkflowRunTimeout(),
+			DefaultWorkflowTaskTimeout: started.GetWorkflowTaskTimeout(), UserMetadata: s.Started.GetUserMetadata(),
+		},
+		WorkflowExecutionInfo: s.describeInfo(),
+		WorkflowExtendedInfo:  s.describeExtended(),
+	}
+	if !s.Open() {
+		return r
+	}
+	for _, a := range s.Activities.values() {
+		r.PendingActivities = append(r.PendingActivities, a.describe(now))
+	}
+	for _, child := range s.Children.values() {
+		r.PendingChildren = append(r.PendingChildren, &workflowpb.PendingChildExecutionInfo{
+			WorkflowId: child.WorkflowID, RunId: child.RunID, WorkflowTypeName: child.WorkflowType,
+			InitiatedId: child.InitiatedEventID, ParentClosePolicy: child.ClosePolicy,
+		})
+	}
+	r.PendingWorkflowTask = s.describeTask()
+	return r
+}
+
+func (s *State) describeInfo() *workflowpb.WorkflowExecutionInfo {
+	started := s.StartedAttributes()
+	info := &workflowpb.WorkflowExecutionInfo{
+		Execution: s.Execution(), Type: started.GetWorkflowType(), StartTime: timestamppb.New(s.StartTime), Status: s.Status,
+		HistoryLength: s.NextEventID - 1, ExecutionTime: timestamppb.New(s.ExecutionTime), Memo: s.Memo, SearchAttributes: s.SearchAttributes,
+		AutoResetPoints: &workflowpb.ResetPoints{Points: s.ResetPoints}, TaskQueue: started.GetTaskQueue().GetName(),
+		StateTransitionCount: s.Version, HistorySizeBytes: s.HistorySize, RootExecution: s.Root(), FirstRunId: started.GetFirstExecutionRunId(),
+		ParentNamespaceId: started.GetParentWorkflowNamespaceId(), ParentExecution: started.GetParentWorkflowExecution(), Priority: s.Priority,
+	}
+	if info.Memo == nil {
+		info.Memo = &commonpb.Memo{}
+	}
+	if info.SearchAttributes == nil {
+		info.SearchAttributes = &commonpb.SearchAttributes{}
+	}
+	if !s.CloseTime.IsZero() {
+		info.CloseTime = timestamppb.New(s.CloseTime)
+		info.ExecutionDuration = durationpb.New(s.CloseTime.Sub(s.ExecutionTime))
+	}
+	return info
+}
+
+// Root is the run at the top of the tree of parents.
+func (s *State) Root() *commonpb.WorkflowExecution {
+	if root := s.StartedAttributes().GetRootWorkflowExecution(); root != nil {
+		return root
+	}
+	return s.Execution()
+}
+
+func (s *State) describeExtended() *workflowpb.WorkflowExecutionExtendedInfo {
+	info := &workflowpb.WorkflowExecutionExtendedInfo{
+		// The zero time tells clients of this API that the run has no timeout.
+		RunExpirationTime: timestamppb.New(s.RunExpirationTime()), OriginalStartTime: timestamppb.New(s.StartTime),
+		CancelRequested: s.CancelRequested, RequestIdInfos: make(map[string]*workflowpb.RequestIdInfo),
+	}
+	if expiration := s.ExpirationTime(); !expiration.IsZero() {
+		info.ExecutionExpirationTime = timestamppb.New(expiration)
+	}
+	for _, id := range s.Requests.keys() {
+		request := s.Requests.get(id)
+		info.RequestIdInfos[id] = &workflowpb.RequestIdInfo{EventType: request.EventType, EventId: request.EventID, Buffered: request.EventID == 0}
+	}
+	return info
+}
+
+func (s *State) describeTask() *workflowpb.PendingWorkflowTaskInfo {
+	task := s.Task
+	if task == nil {
+		return nil
+	}
+	info := &workflowpb.PendingWorkflowTaskInfo{
+		State: enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED, ScheduledTime: timestamppb.New(task.ScheduledTime),
+		OriginalScheduledTime: timestamppb.New(task.OriginalScheduledTime), Attempt: task.Attempt,
+	}
+	if task.StartedEventID != 0 {
+		info.State = enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED
+		info.StartedTime = timestamppb.New(task.StartedTime)
+	}
+	return info
+}
+
+func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
+	scheduled := a.attributes()
+	queue := scheduled.GetTaskQueue().GetName()
+	info := &workflowpb.PendingActivityInfo{
+		ActivityId: a.ActivityID, ActivityType: scheduled.GetActivityType(), State: a.pendingState(),
+		HeartbeatDetails: a.HeartbeatDetails, Attempt: a.Attempt, MaximumAttempts: scheduled.GetRetryPolicy().GetMaximumAttempts(),
+		ScheduledTime: timestamppb.New(a.ScheduledTime), LastFailure: a.LastFailure, LastWorkerIdentity: a.Identity,
+		Priority: scheduled.GetPriority(),
+		ActivityOptions: &activitypb.ActivityOptions{
+			TaskQueue:              &taskqueuepb.TaskQueue{Name: queue, NormalName: queue},
+			ScheduleToCloseTimeout: scheduled.GetScheduleToCloseTimeout(), ScheduleToStartTimeout: scheduled.GetScheduleToStartTimeout(),
+			StartToCloseTimeout: scheduled.GetStartToCloseTimeout(), HeartbeatTimeout: scheduled.GetHeartbeatTimeout(), RetryPolicy: scheduled.GetRetryPolicy(),
+		},
+	}
+	if deadline := a.Deadline(); !deadline.IsZero() {
+		info.ExpirationTime = timestamppb.New(deadline)
+	}
+	if !a.HeartbeatTime.IsZero() {
+		info.LastHeartbeatTime = timestamppb.New(a.HeartbeatTime)
+	}
+	if !a.StartedTime.IsZero() {
+		info.LastStartedTime = timestamppb.New(a.StartedTime)
+		return info
+	}
+	if !a.LastAttemptEnd.IsZero() {
+		info.LastAttemptCompleteTime = timestamppb.New(a.LastAttemptEnd)
+		info.CurrentRetryInterval = durationpb.New(time.Duration(a.RetryIntervalNano))
+		if a.AttemptTime.After(now) {
+			info.NextAttemptScheduleTime = timestamppb.New(a.AttemptTime)
+		}
+	}
+	return info
+}
+
+func (a *Activity) pendingState() enumspb.PendingActivityState {
+	switch {
+	case a.CancelEventID != 0:
+		return enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+	case !a.StartedTime.IsZero():
+		return enumspb.PENDING_ACTIVITY_STATE_STARTED
+	}
+	return enumspb.PENDING_ACTIVITY_STATE_SCHEDULED
+}

@@ -1,0 +1,116 @@
+package execution
+
+import (
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"perdure/server/activity"
+	"perdure/visibility/attr"
+)
+
+// Start asks for a new run of a workflow.
+type Start struct {
+	RunID   string
+	Request *workflowservice.StartWorkflowExecutionRequest
+	// Signal is delivered with the start (SignalWithStart); nil: none.
+	Signal *Signal
+	// Update is admitted with the start (update-with-start); nil: none.
+	Update *AdmitUpdate
+	// Parent is set for a child.
+	Parent *Parent
+	// Eager starts the first workflow task at once for the caller.
+	Eager bool
+}
+
+// Parent is what a child knows of the run that started it.
+type Parent struct {
+	Namespace        string
+	NamespaceID      string
+	Execution        *commonpb.WorkflowExecution
+	InitiatedEventID int64
+	Root             *commonpb.WorkflowExecution
+}
+
+// Begin decides the first transition of a new run. The reply is *TaskStarted
+// when the first task was started eagerly.
+func Begin(c Start, env Env) Decision {
+	s := &State{
+		NamespaceID: env.Namespace.ID, WorkflowID: c.Request.WorkflowId, RunID: c.RunID,
+		RequestID: c.Request.RequestId, NextEventID: 1,
+	}
+	return startRun(s, startedAttributes(c, env), c.Request.UserMetadata, &c, env)
+}
+
+func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEventAttributes {
+	r := c.Request
+	timeouts := normaliseRunTimeouts(r.WorkflowExecutionTimeout, r.WorkflowRunTimeout, r.WorkflowTaskTimeout, env.Limits)
+	started := &historypb.WorkflowExecutionStartedEventAttributes{
+		WorkflowType: r.WorkflowType, TaskQueue: r.TaskQueue, Input: r.Input,
+		WorkflowExecutionTimeout: r.WorkflowExecutionTimeout, WorkflowRunTimeout: r.WorkflowRunTimeout,
+		WorkflowTaskTimeout:    durationpb.New(timeouts.task),
+		OriginalExecutionRunId: c.RunID, FirstExecutionRunId: c.RunID, Identity: r.Identity, WorkflowId: r.WorkflowId,
+		Attempt: 1, CronSchedule: r.CronSchedule, Memo: r.Memo, Header: r.Header, Priority: r.Priority,
+		SearchAttributes: attr.Canonical(env.Namespace.SearchAttributes, r.SearchAttributes),
+		ContinuedFailure: r.ContinuedFailure, LastCompletionResult: r.LastCompletionResult,
+		CompletionCallbacks: r.CompletionCallbacks, EagerExecutionAccepted: c.Eager,
+	}
+	if timeouts.run > 0 && timeouts.run != duration(r.WorkflowRunTimeout) {
+		started.WorkflowRunTimeout = durationpb.New(timeouts.run)
+	}
+	if r.RetryPolicy != nil {
+		started.RetryPolicy = activity.FillRetryPolicy(r.RetryPolicy)
+	}
+	if timeouts.execution > 0 {
+		started.WorkflowExecutionExpirationTime = timestamppb.New(env.Now.Add(timeouts.execution + firstBackoff(r, env.Now)))
+	}
+	if r.CronSchedule != "" {
+		started.Initiator = enumspb.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
+	}
+	started.FirstWorkflowTaskBackoff = durationpb.New(firstBackoff(r, env.Now))
+	if p := c.Parent; p != nil {
+		started.ParentWorkflowNamespace, started.ParentWorkflowNamespaceId = p.Namespace, p.NamespaceID
+		started.ParentWorkflowExecution, started.ParentInitiatedEventId = p.Execution, p.InitiatedEventID
+		started.RootWorkflowExecution = p.Root
+	}
+	return started
+}
+
+func firstBackoff(r *workflowservice.StartWorkflowExecutionRequest, now time.Time) time.Duration {
+	if backoff, ok := cronBackoff(r.CronSchedule, now, now); ok {
+		return backoff
+	}
+	return duration(r.WorkflowStartDelay)
+}
+
+// startRun writes the first events of a run. c is nil for a run that continues another.
+func startRun(s *State, started *historypb.WorkflowExecutionStartedEventAttributes, metadata *sdkpb.UserMetadata, c *Start, env Env) Decision {
+	t := &transition{s: s, env: env, durable: true, visibility: true}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
+	e.UserMetadata = metadata
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: started}
+	if c != nil {
+		e.Links = c.Request.Links
+	}
+	t.append(e)
+	s.noteRequest(s.RequestID, e)
+	if c != nil && c.Signal != nil {
+		t.append(t.signaled(*c.Signal))
+	}
+	if c != nil && c.Update != nil {
+		t.s.UpdateCount++
+		id := c.Update.Request.GetMeta().GetUpdateId()
+		t.s.Updates.put(id, &Update{ID: id, Stage: UpdateAdmitted, Order: t.s.UpdateCount, Request: c.Update.Request})
+	}
+	t.scheduleTask()
+	if c != nil && c.Eager && t.s.Task != nil {
+		t.reply = t.start(c.Request.Identity, c.Request.RequestId)
+	}
+	return t.decision()
+}

@@ -1,0 +1,255 @@
+package execution
+
+import (
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+)
+
+// State is one run. A State that a Decision returned is never changed again:
+// the next decision works on a fork of it.
+type State struct {
+	NamespaceID string
+	WorkflowID  string
+	RunID       string
+	RequestID   string // of the call that created the run
+
+	// Version counts transitions. It orders visibility records and guards the stored row.
+	Version     int64
+	NextEventID int64
+	HistorySize int64 // bytes of all events
+	Status      enumspb.WorkflowExecutionStatus
+
+	// Started is event 1. It is not stored with the state but attached from history.
+	Started       *historypb.HistoryEvent
+	StartTime     time.Time
+	ExecutionTime time.Time // start plus first backoff
+	CloseTime     time.Time
+	CloseEventID  int64
+	NewRunID      string // of the run that continued this one
+	// ChainStartTime is when the first run of the chain of retries started.
+	FirstTaskDelayed bool // no task was scheduled yet since its backoff runs
+
+	Task *WorkflowTask // nil: none pending
+	// TaskAttempt is the attempt that the next scheduled task will have.
+	TaskAttempt          int32
+	TaskHeartbeatSince   time.Time // original schedule time kept across heartbeats
+	PreviousStartedID    int64     // started event of the last completed task
+	LastTaskCompletedID  int64
+	StickyQueue          string
+	StickyTimeout        time.Duration
+	CloseAttempted       bool // a close was refused since events had arrived
+	WorkflowTaskFailures int32
+	LastStamp            int64
+
+	Activities       table[int64, Activity]
+	Timers           table[string, Timer]
+	Children         table[int64, Child]
+	ExternalSignals  table[int64, ExternalSignal]
+	ExternalCancels  table[int64, ExternalCancel]
+	Updates          table[string, Update]
+	UpdateCount      int64 // updates ever accepted, and the order of admission
+	Requests         table[string, Request]
+	Buffered         []*historypb.HistoryEvent // without ids, while a task is started
+	SignalCount      int64
+	CancelRequested  bool
+	CancelRequestID  string
+	Memo             *commonpb.Memo
+	SearchAttributes *commonpb.SearchAttributes
+	ResetPoints      []*workflowpb.ResetPointInfo
+	Priority         *commonpb.Priority
+
+	// NotifyParent is set from close until the parent knows.
+	NotifyParent bool
+	// CloseEvent is the last event while NotifyParent is set. It is attached from history.
+	CloseEvent *historypb.HistoryEvent
+	// ClosePolicyDue is set from close until the policies of open children were carried out.
+	ClosePolicyDue bool
+}
+
+// TaskKind tells how a pending workflow task relates to history.
+type TaskKind int8
+
+const (
+	// TaskNormal has its events in history.
+	TaskNormal TaskKind = iota
+	// TaskTransient is a retry: its events get their ids only when it completes.
+	TaskTransient
+	// TaskSpeculative carries updates only and may leave no trace.
+	TaskSpeculative
+)
+
+// WorkflowTask is the pending workflow task.
+type WorkflowTask struct {
+	Kind                  TaskKind
+	ScheduledEventID      int64 // provisional unless Kind is TaskNormal
+	StartedEventID        int64 // 0: not started
+	Attempt               int32
+	Queue                 string
+	Sticky                bool // Queue is the sticky queue
+	Refused               bool // the sticky queue has no poller: offered on the normal one
+	ScheduledTime         time.Time
+	OriginalScheduledTime time.Time
+	StartedTime           time.Time
+	Timeout               time.Duration // start to close
+	Stamp                 int64         // of the offer, then of the start
+	RequestID             string
+	Identity              string
+	HistorySize           int64
+	SuggestReasons        []enumspb.SuggestContinueAsNewReason
+	StickyUntil           time.Time // schedule-to-start deadline; zero: none
+}
+
+// Activity is a pending activity.
+type Activity struct {
+	ScheduledEventID int64
+	// Scheduled is the event, attached from history.
+	Scheduled *historypb.HistoryEvent
+	BatchID   int64
+
+	ActivityID        string
+	Attempt           int32
+	Stamp             int64
+	ScheduledTime     time.Time // of the first attempt
+	AttemptTime       time.Time // when this attempt may start
+	StartedTime       time.Time // zero: not started
+	RequestID         string
+	Identity          string // of the worker of the last attempt
+	CancelEventID     int64  // the cancel request, 0: none
+	HeartbeatTime     time.Time
+	HeartbeatDetails  *commonpb.Payloads
+	LastFailure       *failurepb.Failure
+	LastAttemptEnd    time.Time
+	RetryIntervalNano int64
+}
+
+// Timer is a running timer.
+type Timer struct {
+	TimerID        string
+	StartedEventID int64
+	FireTime       time.Time
+}
+
+// Child is a child workflow that has not closed.
+type Child struct {
+	InitiatedEventID int64
+	// Initiated is the event, attached from history until the child has started.
+	Initiated      *historypb.HistoryEvent
+	StartedEventID int64
+	WorkflowID     string
+	RunID          string
+	WorkflowType   string
+	Namespace      string
+	NamespaceID    string
+	ClosePolicy    enumspb.ParentClosePolicy
+}
+
+// ExternalSignal is a signal on its way to another run.
+type ExternalSignal struct {
+	InitiatedEventID int64
+	Initiated        *historypb.HistoryEvent // attached from history
+}
+
+// ExternalCancel is a cancel request on its way to another run.
+type ExternalCancel struct {
+	InitiatedEventID int64
+	Initiated        *historypb.HistoryEvent // attached from history
+}
+
+// UpdateStage is how far an update has come.
+type UpdateStage int8
+
+const (
+	// UpdateAdmitted waits in memory for a task to carry it.
+	UpdateAdmitted UpdateStage = iota + 1
+	// UpdateSent went to a worker with the started task.
+	UpdateSent
+	// UpdateAccepted is in history.
+	UpdateAccepted
+	// UpdateCompleted has its outcome in history.
+	UpdateCompleted
+)
+
+// Update is one update by its id.
+type Update struct {
+	ID               string
+	Stage            UpdateStage
+	Order            int64
+	Request          *updatepb.Request // until accepted; in memory only
+	AcceptedEventID  int64
+	CompletedEventID int64
+}
+
+// Request is a request id that this run has answered, and the event it led to.
+type Request struct {
+	EventType enumspb.EventType
+	EventID   int64 // 0 while the event is buffered
+}
+
+// fork returns a state that may be changed while s stays as it is.
+func (s *State) fork() *State {
+	next := *s
+	if s.Task != nil {
+		task := *s.Task
+		next.Task = &task
+	}
+	next.Activities = s.Activities.fork()
+	next.Timers = s.Timers.fork()
+	next.Children = s.Children.fork()
+	next.ExternalSignals = s.ExternalSignals.fork()
+	next.ExternalCancels = s.ExternalCancels.fork()
+	next.Updates = s.Updates.fork()
+	next.Requests = s.Requests.fork()
+	next.Buffered = s.Buffered[:len(s.Buffered):len(s.Buffered)]
+	next.ResetPoints = s.ResetPoints[:len(s.ResetPoints):len(s.ResetPoints)]
+	return &next
+}
+
+// Open tells whether the run has not closed.
+func (s *State) Open() bool {
+	return s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+}
+
+// StartedAttributes are the attributes of event 1.
+func (s *State) StartedAttributes() *historypb.WorkflowExecutionStartedEventAttributes {
+	return s.Started.GetWorkflowExecutionStartedEventAttributes()
+}
+
+// Execution names the run.
+func (s *State) Execution() *commonpb.WorkflowExecution {
+	return &commonpb.WorkflowExecution{WorkflowId: s.WorkflowID, RunId: s.RunID}
+}
+
+// TaskStarted tells whether a worker has the pending task.
+func (s *State) TaskStarted() bool { return s.Task != nil && s.Task.StartedEventID != 0 }
+
+// FirstRunID is the first run of the chain this run belongs to.
+func (s *State) FirstRunID() string { return s.StartedAttributes().GetFirstExecutionRunId() }
+
+// ExpirationTime is when the execution timeout of the chain ends; zero: never.
+func (s *State) ExpirationTime() time.Time {
+	expiration := s.StartedAttributes().GetWorkflowExecutionExpirationTime()
+	if expiration == nil || expiration.AsTime().Unix() <= 0 {
+		return time.Time{}
+	}
+	return expiration.AsTime()
+}
+
+// RunExpirationTime is when the run timeout ends; zero: never.
+func (s *State) RunExpirationTime() time.Time {
+	timeout := s.StartedAttributes().GetWorkflowRunTimeout().AsDuration()
+	expiration := s.ExpirationTime()
+	if timeout <= 0 {
+		return expiration
+	}
+	end := s.ExecutionTime.Add(timeout)
+	if !expiration.IsZero() && expiration.Before(end) {
+		return expiration
+	}
+	return end
+}

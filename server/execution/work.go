@@ -1,0 +1,137 @@
+package execution
+
+import (
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+)
+
+// Offer is a task that wants a worker.
+type Offer struct {
+	Workflow         bool // else an activity
+	Queue            string
+	Sticky           bool
+	NormalQueue      string
+	ScheduledEventID int64
+	Stamp            int64
+	ScheduledTime    time.Time
+	ExpiresAt        time.Time // zero: never
+	Priority         int32
+	Volatile         bool // not to be stored: it lives as long as this process wants it
+}
+
+// Message is something another run must hear. It is sent again until its acknowledgement is in the state.
+type Message struct {
+	// Exactly one of these is set.
+	StartChild   *Child
+	Signal       *ExternalSignal
+	Cancel       *ExternalCancel
+	NotifyParent *historypb.HistoryEvent // the close event
+	ClosePolicy  []*Child
+}
+
+// Work is what a state asks the world to do.
+type Work struct {
+	Offers   []Offer
+	Messages []Message
+	// WakeAt is when something is due; zero: never.
+	WakeAt time.Time
+}
+
+// Work tells what the state asks for at the given time.
+func (s *State) Work(now time.Time) Work {
+	var w Work
+	if !s.Open() {
+		s.closedWork(&w)
+		return w
+	}
+	w.wake(s.RunExpirationTime())
+	if s.FirstTaskDelayed {
+		w.wake(s.ExecutionTime)
+	}
+	s.taskWork(&w)
+	for _, a := range s.Activities.values() {
+		s.activityWork(&w, a, now)
+	}
+	for _, timer := range s.Timers.entries {
+		w.wake(timer.FireTime)
+	}
+	for _, child := range s.Children.values() {
+		if child.RunID == "" {
+			w.Messages = append(w.Messages, Message{StartChild: child})
+		}
+	}
+	for _, signal := range s.ExternalSignals.values() {
+		w.Messages = append(w.Messages, Message{Signal: signal})
+	}
+	for _, cancel := range s.ExternalCancels.values() {
+		w.Messages = append(w.Messages, Message{Cancel: cancel})
+	}
+	return w
+}
+
+// Pending tells whether the state needs attention at once after a restart.
+func (w Work) Pending() bool { return len(w.Offers) > 0 || len(w.Messages) > 0 }
+
+func (w *Work) wake(at time.Time) {
+	if !at.IsZero() && (w.WakeAt.IsZero() || at.Before(w.WakeAt)) {
+		w.WakeAt = at
+	}
+}
+
+func (s *State) closedWork(w *Work) {
+	if s.ClosePolicyDue {
+		w.Messages = append(w.Messages, Message{ClosePolicy: s.Children.values()})
+	}
+	if s.NotifyParent {
+		w.Messages = append(w.Messages, Message{NotifyParent: s.CloseEvent})
+	}
+}
+
+func (s *State) taskWork(w *Work) {
+	task := s.Task
+	switch {
+	case task == nil:
+	case task.StartedEventID != 0:
+		w.wake(task.StartedTime.Add(task.Timeout))
+	default:
+		normal := s.StartedAttributes().GetTaskQueue().GetName()
+		offer := Offer{
+			Workflow: true, Queue: task.Queue, Sticky: task.Sticky, NormalQueue: normal, ScheduledEventID: task.ScheduledEventID,
+			Stamp: task.Stamp, ScheduledTime: task.ScheduledTime, Priority: s.Priority.GetPriorityKey(), Volatile: task.Kind == TaskSpeculative || task.Sticky,
+		}
+		if task.Refused {
+			offer.Queue, offer.Sticky, offer.Volatile = normal, false, task.Kind == TaskSpeculative
+		}
+		w.Offers = append(w.Offers, offer)
+		w.wake(task.StickyUntil)
+	}
+}
+
+func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
+	w.wake(a.Deadline())
+	w.wake(a.scheduleToStart())
+	w.wake(a.startToClose())
+	w.wake(a.heartbeat())
+	switch {
+	case !a.StartedTime.IsZero():
+	case a.AttemptTime.After(now):
+		w.wake(a.AttemptTime)
+	default:
+		priority := a.attributes().GetPriority().GetPriorityKey()
+		if priority == 0 {
+			priority = s.Priority.GetPriorityKey()
+		}
+		w.Offers = append(w.Offers, Offer{
+			Queue: a.attributes().GetTaskQueue().GetName(), ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp,
+			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()), Priority: priority,
+		})
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,123 @@
+package matching
+
+import (
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"perdure/server/cluster"
+	"perdure/server/store"
+)
+
+// codecVersion is raised when a field changes its meaning; new fields only need new numbers.
+const codecVersion = 1
+
+// encodeTask writes what a backlog row needs besides its key.
+func encodeTask(task *cluster.Task, created int64) []byte {
+	b := make([]byte, 0, 160)
+	b = appendNumber(b, 1, codecVersion)
+	b = appendText(b, 2, task.Execution.NamespaceID)
+	b = appendText(b, 3, task.Execution.WorkflowID)
+	b = appendText(b, 4, task.Execution.RunID)
+	b = appendNumber(b, 5, int64(task.Execution.Slot))
+	b = appendNumber(b, 6, task.Execution.Exec)
+	b = appendNumber(b, 7, task.ScheduledEventID)
+	b = appendNumber(b, 8, task.Stamp)
+	b = appendTime(b, 9, task.ScheduledTime)
+	b = appendTime(b, 10, task.ExpiresAt)
+	b = appendNumber(b, 11, int64(task.Priority))
+	return appendNumber(b, 12, created)
+}
+
+func appendNumber(b []byte, field protowire.Number, v int64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v))
+}
+
+func appendText(b []byte, field protowire.Number, v string) []byte {
+	if v == "" {
+		return b
+	}
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), v)
+}
+
+func appendTime(b []byte, field protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	return appendNumber(b, field, t.UnixNano())
+}
+
+// decodeTask reads a backlog row and the time, in nanoseconds since the Unix
+// epoch, at which its task was offered. store.ErrDamaged when it is not one of ours.
+func decodeTask(row store.QueueTask) (*cluster.Task, int64, error) {
+	numbers, texts, err := decodeFields(row.Data)
+	if err != nil || numbers[1] != codecVersion {
+		return nil, 0, fmt.Errorf("task %d of queue %q: %w", row.ID, row.Queue.Name, store.ErrDamaged)
+	}
+	task := &cluster.Task{
+		Queue: cluster.TaskQueue{
+			NamespaceID: row.Queue.NamespaceID,
+			Name:        row.Queue.Name,
+			Type:        enumspb.TaskQueueType(row.Queue.Type),
+			Kind:        enumspb.TASK_QUEUE_KIND_NORMAL,
+			Partition:   row.Queue.Partition,
+		},
+		Execution: cluster.ExecutionRef{
+			NamespaceID: texts[2],
+			WorkflowID:  texts[3],
+			RunID:       texts[4],
+			Slot:        int32(numbers[5]),
+			Exec:        numbers[6],
+		},
+		ScheduledEventID: numbers[7],
+		Stamp:            numbers[8],
+		ScheduledTime:    timeOf(numbers[9]),
+		ExpiresAt:        timeOf(numbers[10]),
+		Priority:         int32(numbers[11]),
+		FromBacklog:      true,
+	}
+	return task, numbers[12], nil
+}
+
+func timeOf(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds).UTC()
+}
+
+// fieldLimit is above the highest field number; fields beyond it come from a
+// newer program and are skipped.
+const fieldLimit = 16
+
+func decodeFields(b []byte) (numbers [fieldLimit]int64, texts [fieldLimit]string, err error) {
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return numbers, texts, protowire.ParseError(n)
+		}
+		size := protowire.ConsumeFieldValue(field, kind, b[n:])
+		if size < 0 {
+			return numbers, texts, protowire.ParseError(size)
+		}
+		value := b[n : n+size]
+		b = b[n+size:]
+		if field >= fieldLimit {
+			continue
+		}
+		switch kind {
+		case protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(value)
+			numbers[field] = int64(v)
+		case protowire.BytesType:
+			v, _ := protowire.ConsumeBytes(value)
+			texts[field] = string(v)
+		}
+	}
+	return numbers, texts, nil
+}

@@ -4,6 +4,7 @@ package visibility
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -56,9 +57,20 @@ type Store interface {
 type ListRequest struct {
 	NamespaceID string
 	Query       *query.Query // checked
-	PageSize    int
+	PageSize    int          // at most MaxPageSize; without one, MaxPageSize
 	PageToken   []byte
 }
+
+// MaxPageSize is how many records a page can have.
+const MaxPageSize = 1000
+
+// TombstoneAge is how long a store remembers a deletion at least. A record
+// that arrives later than that after the deletion of its run would show it again.
+const TombstoneAge = 24 * time.Hour
+
+// ErrPageToken tells that a page token is none of this store, or of another query. It
+// means an invalid argument.
+var ErrPageToken = errors.New("invalid NextPageToken")
 
 // CountResult is a total and, with GROUP BY, the groups in descending count.
 type CountResult struct {

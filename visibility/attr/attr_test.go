@@ -195,7 +195,7 @@ func TestEncodeDecode(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, value, decoded)
 		sa := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"X": attr.Encode(value, valueType)}}
-		require.Equal(t, map[string]any{"X": value}, attr.Typed(sa))
+		require.Equal(t, map[string]attr.Value{"X": {Type: valueType, Value: value}}, attr.Values(sa))
 	})
 }
 
@@ -215,6 +215,19 @@ func drawValue(t *rapid.T) (enumspb.IndexedValueType, any) {
 		return enumspb.INDEXED_VALUE_TYPE_DATETIME, time.Unix(rapid.Int64Range(-1e9, 1e10).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanos")).UTC()
 	default:
 		return enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST, rapid.SliceOfN(rapid.String(), 1, 5).Draw(t, "list")
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"Hello, World!":                "hello world",
+		"foo.bar@example.com":          "foo bar example com",
+		"CAFÉ naïve e\u0301t\u00e9":    "cafe naive ete",
+		"x-ray 3.14 under_score x-ray": "x ray 3 14 under score",
+		"日本語 テキスト":                     "日本語 テキスト",
+		"% * _":                        "",
+	} {
+		require.Equal(t, want, strings.Join(attr.Words(text), " "), text)
 	}
 }
 

@@ -143,17 +143,24 @@ func Canonical(custom Types, sa *commonpb.SearchAttributes) *commonpb.SearchAttr
 	return &commonpb.SearchAttributes{IndexedFields: fields}
 }
 
-// Typed decodes attributes: custom ones by the type in their own metadata, as
-// Canonical wrote it. Values without a readable type are left out.
-func Typed(sa *commonpb.SearchAttributes) map[string]any {
-	values := make(map[string]any, len(sa.GetIndexedFields()))
+// Value is an attribute of a run with the type it was written with.
+type Value struct {
+	Type  enumspb.IndexedValueType
+	Value any // what Decode returns, never nil
+}
+
+// Values decodes the attributes of a run: custom ones by the type in their own
+// metadata, as Canonical wrote it. Absent values and those without a readable
+// type are left out.
+func Values(sa *commonpb.SearchAttributes) map[string]Value {
+	values := make(map[string]Value, len(sa.GetIndexedFields()))
 	for name, p := range sa.GetIndexedFields() {
 		t, ok := nonCustomType(name)
 		if !ok {
 			t, _ = enumspb.IndexedValueTypeFromString(string(p.GetMetadata()[metadataType]))
 		}
 		if value, err := Decode(p, t); err == nil && value != nil {
-			values[name] = value
+			values[name] = Value{Type: t, Value: value}
 		}
 	}
 	return values

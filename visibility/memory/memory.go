@@ -1,0 +1,148 @@
+// Package memory is a visibility store that lives in the process, for tests
+// and the development server. It evaluates queries with eval.
+package memory
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"perdure/visibility"
+	"perdure/visibility/eval"
+	"perdure/visibility/query"
+)
+
+type runKey struct{ namespaceID, runID string }
+
+// entry is a record with its row, or a tombstone with the time of the deletion.
+type entry struct {
+	record    *visibility.Record
+	row       eval.Row
+	deletedAt time.Time
+}
+
+// Store is a visibility.Store in memory.
+type Store struct {
+	mu      sync.RWMutex
+	entries map[runKey]entry
+	deleted map[runKey]bool // the tombstones among entries
+	now     func() time.Time
+}
+
+var _ visibility.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{entries: map[runKey]entry{}, deleted: map[runKey]bool{}, now: time.Now}
+}
+
+// Name implements visibility.Store.
+func (s *Store) Name() string { return "memory" }
+
+// Close implements visibility.Store.
+func (s *Store) Close() error { return nil }
+
+// Write implements visibility.Store.
+func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, rec := range records {
+		key := runKey{rec.NamespaceID, rec.RunID}
+		if old, exists := s.entries[key]; exists && rec.Version <= old.record.Version {
+			continue
+		}
+		kept := *rec
+		if rec.Deleted {
+			s.entries[key] = entry{record: &kept, deletedAt: now}
+			s.deleted[key] = true
+		} else {
+			s.entries[key] = entry{record: &kept, row: visibility.Row(rec)}
+			delete(s.deleted, key)
+		}
+	}
+	s.forget(now)
+	return nil
+}
+
+// forget removes old tombstones.
+func (s *Store) forget(now time.Time) {
+	for key := range s.deleted {
+		if now.Sub(s.entries[key].deletedAt) > visibility.TombstoneAge {
+			delete(s.entries, key)
+			delete(s.deleted, key)
+		}
+	}
+}
+
+// matching returns the entries that the query keeps, in no order.
+func (s *Store) matching(namespaceID string, q *query.Query) []entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []entry
+	for key, e := range s.entries {
+		if key.namespaceID == namespaceID && !e.record.Deleted && eval.Match(q.Where, e.row) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// List implements visibility.Store.
+func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	after, err := req.Position()
+	if err != nil {
+		return nil, nil, err
+	}
+	found := s.matching(req.NamespaceID, req.Query)
+	slices.SortFunc(found, func(a, b entry) int { return eval.Order(a.row, b.row) })
+	var page []*visibility.Record
+	for _, e := range found {
+		if after != nil && !isBehind(visibility.PositionOf(e.record), *after) {
+			continue
+		}
+		if len(page) == req.Size() {
+			return page, visibility.PositionOf(page[len(page)-1]).Token(req), nil
+		}
+		copied := *e.record
+		page = append(page, &copied)
+	}
+	return page, nil, nil
+}
+
+// isBehind tells whether p comes later in the default order than after.
+func isBehind(p, after visibility.Position) bool {
+	switch {
+	case p.CloseKey != after.CloseKey:
+		return p.CloseKey < after.CloseKey
+	case p.StartNanos != after.StartNanos:
+		return p.StartNanos < after.StartNanos
+	default:
+		return strings.Compare(p.RunID, after.RunID) < 0
+	}
+}
+
+// Count implements visibility.Store.
+func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
+	if err := ctx.Err(); err != nil {
+		return visibility.CountResult{}, err
+	}
+	found := s.matching(namespaceID, q)
+	result := visibility.CountResult{Total: int64(len(found))}
+	if len(q.GroupBy) > 0 {
+		rows := make([]eval.Row, len(found))
+		for i, e := range found {
+			rows[i] = e.row
+		}
+		result.Groups = visibility.Groups(q.GroupBy[0], eval.Groups(q.GroupBy[0], rows))
+	}
+	return result, nil
+}

@@ -1,0 +1,104 @@
+package visibility
+
+import (
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/visibility/attr"
+	"perdure/visibility/eval"
+)
+
+// Row returns the record as filters see it. What is known only at the end of a
+// run is absent while it is open.
+func Row(rec *Record) eval.Row {
+	row := eval.Row(attr.Values(rec.SearchAttributes))
+	setKeyword(row, attr.WorkflowID, rec.WorkflowID)
+	setKeyword(row, attr.RunID, rec.RunID)
+	setKeyword(row, attr.WorkflowType, rec.WorkflowType)
+	setKeyword(row, attr.TaskQueue, rec.TaskQueue)
+	setInt(row, attr.ExecutionStatus, int64(rec.Status))
+	setTime(row, attr.StartTime, rec.StartTime)
+	setTime(row, attr.ExecutionTime, rec.ExecutionTime)
+	setOptional(row, attr.ParentWorkflowID, rec.ParentWorkflowID)
+	setOptional(row, attr.ParentRunID, rec.ParentRunID)
+	setOptional(row, attr.RootWorkflowID, rec.RootWorkflowID)
+	setOptional(row, attr.RootRunID, rec.RootRunID)
+	if rec.IsOpen() {
+		return row
+	}
+	setTime(row, attr.CloseTime, rec.CloseTime)
+	setInt(row, attr.ExecutionDuration, int64(rec.ExecutionDuration()))
+	setInt(row, attr.HistoryLength, rec.HistoryLength)
+	setInt(row, attr.HistorySizeBytes, rec.HistorySizeBytes)
+	setInt(row, attr.StateTransitionCount, rec.StateTransitionCount)
+	return row
+}
+
+func setKeyword(row eval.Row, name, value string) {
+	row[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_KEYWORD, Value: value}
+}
+
+func setOptional(row eval.Row, name, value string) {
+	if value != "" {
+		setKeyword(row, name, value)
+	}
+}
+
+func setInt(row eval.Row, name string, value int64) {
+	row[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_INT, Value: value}
+}
+
+// setTime keeps what every store keeps of a time of the system: nanoseconds in UTC.
+func setTime(row eval.Row, name string, value time.Time) {
+	row[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_DATETIME, Value: time.Unix(0, Nanos(value)).UTC()}
+}
+
+// IsOpen tells whether the run has not ended.
+func (r *Record) IsOpen() bool { return r.CloseTime.IsZero() }
+
+// ExecutionDuration is the time from the first workflow task's due time to the
+// end; zero while the run is open.
+func (r *Record) ExecutionDuration() time.Duration {
+	if r.IsOpen() {
+		return 0
+	}
+	return r.CloseTime.Sub(r.ExecutionTime)
+}
+
+// Nanos returns nanoseconds since 1970, the nearest that an int64 can hold.
+func Nanos(t time.Time) int64 {
+	nanos := t.UnixNano()
+	switch {
+	case t.Before(minTime):
+		return minTime.UnixNano()
+	case t.After(maxTime):
+		return maxTime.UnixNano()
+	default:
+		return nanos
+	}
+}
+
+// The range of times in nanoseconds. The last one is left to stand for "never".
+var (
+	minTime = time.Unix(0, -1<<63).UTC()
+	maxTime = time.Unix(0, 1<<63-2).UTC()
+)
+
+// Groups turns groups of the evaluator into those of a count. Statuses become
+// their names; all values are keywords, and an absent one is the empty string.
+func Groups(name string, groups []eval.Group) []CountGroup {
+	out := make([]CountGroup, len(groups))
+	for i, group := range groups {
+		value := group.Value
+		if value == nil {
+			value = "" // clients read groups as strings
+		}
+		if status, ok := value.(int64); ok && name == attr.ExecutionStatus {
+			value = enumspb.WorkflowExecutionStatus(status).String()
+		}
+		out[i] = CountGroup{Values: []*commonpb.Payload{attr.Encode(value, enumspb.INDEXED_VALUE_TYPE_KEYWORD)}, Count: group.Count}
+	}
+	return out
+}

@@ -23,7 +23,7 @@ type LegacyFilter struct {
 // OpenQuery returns the query of ListOpenWorkflowExecutions, still to be
 // checked. The error is a *query.Error.
 func OpenQuery(f LegacyFilter) (*query.Query, error) {
-	return legacyQuery(f, attr.StartTime, query.Equal)
+	return legacyQuery(f, attr.StartTime, false)
 }
 
 // ClosedQuery returns the query of ListClosedWorkflowExecutions, still to be
@@ -33,16 +33,16 @@ func ClosedQuery(f LegacyFilter) (*query.Query, error) {
 		f.Status.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING) {
 		return nil, &query.Error{Message: "StatusFilter must be specified and must be not Running."}
 	}
-	return legacyQuery(f, attr.CloseTime, query.NotEqual)
+	return legacyQuery(f, attr.CloseTime, true)
 }
 
-// legacyQuery joins the filters; running compares the status with Running.
-func legacyQuery(f LegacyFilter, timeName string, running query.Op) (*query.Query, error) {
+// legacyQuery joins the filters.
+func legacyQuery(f LegacyFilter, timeName string, closed bool) (*query.Query, error) {
 	earliest, latest := f.StartTime.GetEarliestTime(), f.StartTime.GetLatestTime()
 	if earliest != nil && latest != nil && earliest.AsTime().After(latest.AsTime()) {
 		return nil, &query.Error{Message: "EarliestTime in StartTimeFilter should not be larger than LatestTime."}
 	}
-	where := statusIs(running, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	var where query.Expr = &query.IsNull{Field: query.Field{Name: attr.CloseTime}, Negated: closed}
 	where = query.And2(where, bound(timeName, query.GreaterOrEqual, earliest))
 	where = query.And2(where, bound(timeName, query.LessOrEqual, latest))
 	if f.Execution != nil {
@@ -55,13 +55,13 @@ func legacyQuery(f LegacyFilter, timeName string, running query.Op) (*query.Quer
 		where = query.And2(where, keywordIs(attr.WorkflowType, f.Type.GetName()))
 	}
 	if f.Status != nil {
-		where = query.And2(where, statusIs(query.Equal, f.Status.GetStatus()))
+		where = query.And2(where, statusIs(f.Status.GetStatus()))
 	}
 	return &query.Query{Where: where}, nil
 }
 
-func statusIs(op query.Op, status enumspb.WorkflowExecutionStatus) query.Expr {
-	return &query.Compare{Field: query.Field{Name: attr.ExecutionStatus}, Op: op, Value: query.Value{Kind: query.Int, Int: int64(status)}}
+func statusIs(status enumspb.WorkflowExecutionStatus) query.Expr {
+	return &query.Compare{Field: query.Field{Name: attr.ExecutionStatus}, Op: query.Equal, Value: query.Value{Kind: query.Int, Int: int64(status)}}
 }
 
 func keywordIs(name, value string) query.Expr {

@@ -80,11 +80,25 @@ func Nanos(t time.Time) int64 {
 	}
 }
 
-// The range of times in nanoseconds. The last one is left to stand for "never".
+// The range of times in nanoseconds. The least and the greatest int64 are left
+// for what is beyond it.
 var (
-	minTime = time.Unix(0, -1<<63).UTC()
+	minTime = time.Unix(0, -1<<63+1).UTC()
 	maxTime = time.Unix(0, 1<<63-2).UTC()
 )
+
+// LimitNanos is Nanos for a time that records are compared with: beyond the
+// range it is less or greater than that of every record.
+func LimitNanos(t time.Time) int64 {
+	switch {
+	case t.Before(minTime):
+		return -1 << 63
+	case t.After(maxTime):
+		return 1<<63 - 1
+	default:
+		return t.UnixNano()
+	}
+}
 
 // Groups turns groups of the evaluator into those of a count. Statuses become
 // their names; all values are keywords, and an absent one is the empty string.

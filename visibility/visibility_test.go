@@ -67,9 +67,9 @@ func TestLegacyQueries(t *testing.T) {
 	earliest, latest := timestamppb.New(time.Unix(0, 0)), timestamppb.New(time.Unix(1, 0))
 	span := &filterpb.StartTimeFilter{EarliestTime: earliest, LatestTime: latest}
 	for want, f := range map[string]visibility.LegacyFilter{
-		"ExecutionStatus = 1": {},
-		"ExecutionStatus = 1 AND StartTime >= '1970-01-01T00:00:00Z' AND StartTime <= '1970-01-01T00:00:01Z' AND WorkflowType = 't'": {StartTime: span, Type: &filterpb.WorkflowTypeFilter{Name: "t"}},
-		"ExecutionStatus = 1 AND WorkflowId = 'it''s' AND RunId = 'r'":                                                              {Execution: &filterpb.WorkflowExecutionFilter{WorkflowId: "it's", RunId: "r"}},
+		"CloseTime IS NULL": {},
+		"CloseTime IS NULL AND StartTime >= '1970-01-01T00:00:00Z' AND StartTime <= '1970-01-01T00:00:01Z' AND WorkflowType = 't'": {StartTime: span, Type: &filterpb.WorkflowTypeFilter{Name: "t"}},
+		"CloseTime IS NULL AND WorkflowId = 'it''s' AND RunId = 'r'":                                                               {Execution: &filterpb.WorkflowExecutionFilter{WorkflowId: "it's", RunId: "r"}},
 	} {
 		q, err := visibility.OpenQuery(f)
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestLegacyQueries(t *testing.T) {
 	}
 	q, err := visibility.ClosedQuery(visibility.LegacyFilter{StartTime: span, Status: &filterpb.StatusFilter{Status: enumspb.WORKFLOW_EXECUTION_STATUS_FAILED}})
 	require.NoError(t, err)
-	require.Equal(t, "ExecutionStatus != 1 AND CloseTime >= '1970-01-01T00:00:00Z' AND CloseTime <= '1970-01-01T00:00:01Z' AND ExecutionStatus = 3", q.String())
+	require.Equal(t, "CloseTime IS NOT NULL AND CloseTime >= '1970-01-01T00:00:00Z' AND CloseTime <= '1970-01-01T00:00:01Z' AND ExecutionStatus = 3", q.String())
 
 	_, err = visibility.ClosedQuery(visibility.LegacyFilter{Status: &filterpb.StatusFilter{Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}})
 	require.EqualError(t, err, "StatusFilter must be specified and must be not Running.")

@@ -1,0 +1,207 @@
+// Package sqlform holds what the SQL stores of visibility share: the form in
+// which a record is written, and the compiler from checked queries to SQL.
+//
+// System attributes are columns. All others are in one JSON object under keys
+// that name their type and themselves, in a form that compares alike in every
+// database: strings without NUL, times as digits, doubles as integers of the
+// same order, texts as their words.
+package sqlform
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/visibility"
+	"perdure/visibility/attr"
+)
+
+// escapes replaces the one character that PostgreSQL cannot hold, and the
+// escape itself, so that the order of strings and their prefixes stay.
+var escapes = strings.NewReplacer("\x00", "\x01\x01", "\x01", "\x01\x02")
+
+// Text returns a string as it is stored.
+func Text(s string) string { return escapes.Replace(s) }
+
+var unescapes = strings.NewReplacer("\x01\x01", "\x00", "\x01\x02", "\x01")
+
+// Original is the inverse of Text.
+func Original(s string) string { return unescapes.Replace(s) }
+
+// DoubleKey maps doubles to integers of the same order; both zeros are 0.
+func DoubleKey(f float64) int64 {
+	bits := int64(math.Float64bits(f))
+	if bits < 0 {
+		return math.MinInt64 - bits
+	}
+	return bits
+}
+
+// secondsOffset makes the seconds of every year from -1 to 10000 positive.
+const secondsOffset = 62_300_000_000
+
+// TimeKey maps times to digits of the same order. Attributes hold years 0 to 9999.
+func TimeKey(t time.Time) string {
+	return fmt.Sprintf("%012d%09d", t.Unix()+secondsOffset, t.Nanosecond())
+}
+
+// Key is the key of an attribute in the JSON object. It consists of letters,
+// digits and few signs, so that it needs no escape in a JSON path.
+func Key(name string, t enumspb.IndexedValueType) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d:", int32(t))
+	for _, c := range []byte(name) {
+		if c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String()
+}
+
+// attributesJSON writes the attributes that are no columns.
+func attributesJSON(rec *visibility.Record) (string, error) {
+	object := map[string]any{}
+	for name, value := range attr.Values(rec.SearchAttributes) {
+		if _, isColumn := columns[name]; !isColumn {
+			object[Key(name, value.Type)] = stored(value)
+		}
+	}
+	data, err := json.Marshal(object)
+	if err != nil {
+		return "", fmt.Errorf("encode search attributes: %w", err)
+	}
+	return string(data), nil
+}
+
+// stored returns the form of a value in the JSON object.
+func stored(value attr.Value) any {
+	switch v := value.Value.(type) {
+	case string:
+		if value.Type == enumspb.INDEXED_VALUE_TYPE_TEXT {
+			return texts(attr.Words(v))
+		}
+		return Text(v)
+	case float64:
+		return DoubleKey(v)
+	case time.Time:
+		return TimeKey(v)
+	case []string:
+		return texts(v)
+	default:
+		return v
+	}
+}
+
+func texts(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = Text(s)
+	}
+	return out
+}
+
+// Row is a record as its columns. Pointers are nil where the attribute is absent.
+type Row struct {
+	NamespaceID          string
+	RunID                string
+	Version              int64
+	Deleted              bool
+	DeletedNanos         *int64
+	WorkflowID           string
+	WorkflowType         string
+	TaskQueue            string
+	Status               int64
+	StartNanos           int64
+	ExecutionNanos       int64
+	CloseKey             int64
+	CloseNanos           *int64
+	DurationNanos        *int64
+	HistoryLength        *int64
+	HistorySizeBytes     *int64
+	StateTransitionCount *int64
+	ParentWorkflowID     *string
+	ParentRunID          *string
+	RootWorkflowID       *string
+	RootRunID            *string
+	Division             *string
+	Attributes           string // JSON
+	Record               []byte
+}
+
+// NewRow returns the row of a record written at now. A tombstone keeps nothing but its keys.
+func NewRow(rec *visibility.Record, now time.Time) (Row, error) {
+	row := Row{NamespaceID: Text(rec.NamespaceID), RunID: Text(rec.RunID), Version: rec.Version, Attributes: "{}", Record: []byte{}}
+	if rec.Deleted {
+		row.Deleted, row.DeletedNanos = true, pointer(now.UnixNano())
+		return row, nil
+	}
+	data, err := visibility.Encode(rec)
+	if err != nil {
+		return row, fmt.Errorf("encode record: %w", err)
+	}
+	attributes, err := attributesJSON(rec)
+	if err != nil {
+		return row, err
+	}
+	row.Record, row.Attributes = data, attributes
+	row.fill(rec)
+	return row, nil
+}
+
+func (row *Row) fill(rec *visibility.Record) {
+	position := visibility.PositionOf(rec)
+	row.WorkflowID, row.WorkflowType, row.TaskQueue = Text(rec.WorkflowID), Text(rec.WorkflowType), Text(rec.TaskQueue)
+	row.Status = int64(rec.Status)
+	row.StartNanos, row.CloseKey = position.StartNanos, position.CloseKey
+	row.ExecutionNanos = visibility.Nanos(rec.ExecutionTime)
+	row.ParentWorkflowID, row.ParentRunID = optional(rec.ParentWorkflowID), optional(rec.ParentRunID)
+	row.RootWorkflowID, row.RootRunID = optional(rec.RootWorkflowID), optional(rec.RootRunID)
+	if division, ok := attr.Values(rec.SearchAttributes)[attr.NamespaceDivision]; ok {
+		row.Division = pointer(Text(division.Value.(string)))
+	}
+	if rec.IsOpen() {
+		return
+	}
+	row.CloseNanos = pointer(position.CloseKey)
+	row.DurationNanos = pointer(int64(rec.ExecutionDuration()))
+	row.HistoryLength = pointer(rec.HistoryLength)
+	row.HistorySizeBytes = pointer(rec.HistorySizeBytes)
+	row.StateTransitionCount = pointer(rec.StateTransitionCount)
+}
+
+func pointer[T any](v T) *T { return &v }
+
+// optional returns nil for the empty string.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return pointer(Text(s))
+}
+
+// Columns are the names of the columns, in the order of Row and Values.
+var Columns = strings.Fields(`namespace_id run_id version deleted deleted_ns workflow_id workflow_type task_queue status
+	start_ns execution_ns close_key close_ns duration_ns history_length history_size_bytes state_transition_count
+	parent_workflow_id parent_run_id root_workflow_id root_run_id division attributes record`)
+
+// Values returns the values of the row in the order of Columns.
+func (row *Row) Values() []any {
+	return []any{row.NamespaceID, row.RunID, row.Version, row.Deleted, row.DeletedNanos, row.WorkflowID, row.WorkflowType, row.TaskQueue, row.Status,
+		row.StartNanos, row.ExecutionNanos, row.CloseKey, row.CloseNanos, row.DurationNanos, row.HistoryLength, row.HistorySizeBytes, row.StateTransitionCount,
+		row.ParentWorkflowID, row.ParentRunID, row.RootWorkflowID, row.RootRunID, row.Division, row.Attributes, row.Record}
+}
+
+// OnConflict is the end of the upsert: a row is replaced only by a newer one.
+func OnConflict() string {
+	var sets []string
+	for _, column := range Columns[2:] {
+		sets = append(sets, column+" = excluded."+column)
+	}
+	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE executions.version < excluded.version"
+}

@@ -25,8 +25,9 @@ type entry struct {
 	// id is the key in the backlog; zero until a write is under way.
 	id     int64
 	stored bool // the write is durable
-	// spilling is set while the entry waits for a write.
-	spilling bool
+	// fresh is set while the entry is in the queue's list of that name, spilling
+	// while it waits for a write: it must not be in either twice.
+	fresh, spilling bool
 	// term is the queue's term when the entry came: an older one belongs to a lost lease.
 	term     int
 	failures int // failed starts in a row

@@ -59,6 +59,10 @@ func (q *queue) storable(e *entry) bool { return !q.key.sticky && !e.task.Volati
 
 // waitForStore queues an entry that goes to the backlog unless a poller comes first.
 func (q *queue) waitForStore(e *entry) {
+	if e.fresh {
+		return
+	}
+	e.fresh = true
 	q.fresh = append(q.fresh, e)
 	q.wakeAt(later(q.storeAt(e), time.Now().Add(spillGrain)))
 }
@@ -76,6 +80,7 @@ func (q *queue) spillDue(now time.Time) {
 			break
 		}
 		taken++
+		e.fresh = false
 		if (e.state == waiting || e.state == delayed) && e.id == 0 && !e.spilling {
 			due = append(due, e)
 		}

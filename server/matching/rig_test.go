@@ -312,3 +312,17 @@ func (r *rig) loaded() float64 {
 	require.Equal(r.t, http.StatusOK, recorder.Code)
 	return r.registry.Value("perdure_task_queues_loaded")
 }
+
+// instantHistory starts everything with the same response.
+type instantHistory struct {
+	cluster.History
+	response *workflowservice.PollWorkflowTaskQueueResponse
+}
+
+func (h instantHistory) StartWorkflowTask(context.Context, *cluster.Task, *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
+	return &workflowservice.PollWorkflowTaskQueueResponse{TaskToken: h.response.TaskToken}, nil
+}
+
+func pollResponse() *workflowservice.PollWorkflowTaskQueueResponse {
+	return &workflowservice.PollWorkflowTaskQueueResponse{TaskToken: []byte("token")}
+}

@@ -1,0 +1,166 @@
+// Package frontend is the public face of the server: the gRPC services and the
+// HTTP/JSON API made from them.
+//
+// A call passes six interceptors (see chain.go): errors, telemetry, namespace,
+// rates, client version, and then the handler. A handler checks all that can
+// be checked from the request alone, fills in defaults, and hands the request
+// to one of three interfaces: cluster.History for executions,
+// cluster.Matching for task queues, visibility.Store for lists. What depends
+// on the state of an execution is decided there, never here.
+//
+// There is one file for each family of RPCs. An RPC without a method here
+// answers UNIMPLEMENTED, and no capability claims it.
+package frontend
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"perdure/server/clock"
+	"perdure/server/cluster"
+	"perdure/server/config"
+	"perdure/server/namespace"
+	"perdure/visibility"
+)
+
+// ServerVersion is the version of the protocol's server that clients see:
+// tools unlock their features by it.
+const ServerVersion = "1.32.0"
+
+// RequestBytesMax is the largest request that is read. Clients know the text of the refusal.
+const RequestBytesMax = 4 << 20
+
+// Config is what a frontend is made of. All but Observer and Clock must be set.
+type Config struct {
+	History    cluster.History
+	Matching   cluster.Matching
+	Namespaces *namespace.Registry
+	Visibility visibility.Store
+	Limits     config.Limits
+	// ConcurrentLongPollsMax bounds the calls under way that wait, for each
+	// namespace and method; 0 does not.
+	ConcurrentLongPollsMax int
+	ClusterInfo            ClusterInfo
+	Logger                 *slog.Logger
+	Observer               Observer
+	Clock                  clock.Clock
+}
+
+// ClusterInfo is what GetClusterInfo tells.
+type ClusterInfo struct {
+	ClusterID        string // uuid, the same for the life of the store
+	ClusterName      string // "active" when empty
+	ShardCount       int32
+	PersistenceStore string // such as "sqlite"
+}
+
+// Frontend answers the public API.
+type Frontend struct {
+	workflowservice.UnimplementedWorkflowServiceServer
+
+	history    cluster.History
+	matching   cluster.Matching
+	namespaces *namespace.Registry
+	visibility visibility.Store
+	limits     config.Limits
+	info       ClusterInfo
+	logger     *slog.Logger
+	observer   Observer
+	clock      clock.Clock
+	rates      *rates
+	polls      *pollGate
+	health     *health.Server
+
+	draining context.Context // done when long polls should end
+	drain    context.CancelFunc
+}
+
+var _ workflowservice.WorkflowServiceServer = (*Frontend)(nil)
+
+// New makes a frontend. Register puts it on a gRPC server that was made with ServerOptions.
+func New(c Config) *Frontend {
+	f := &Frontend{
+		history:    c.History,
+		matching:   c.Matching,
+		namespaces: c.Namespaces,
+		visibility: c.Visibility,
+		limits:     c.Limits,
+		info:       c.ClusterInfo,
+		logger:     c.Logger,
+		observer:   c.Observer,
+		clock:      c.Clock,
+		rates:      newRates(c.Limits),
+		polls:      newPollGate(c.ConcurrentLongPollsMax),
+		health:     newHealth(),
+	}
+	if f.info.ClusterName == "" {
+		f.info.ClusterName = localClusterName
+	}
+	if f.observer == nil {
+		f.observer = silent{}
+	}
+	if f.clock == nil {
+		f.clock = clock.Wall()
+	}
+	f.draining, f.drain = context.WithCancel(context.Background())
+	return f
+}
+
+// ServerOptions are the options of a gRPC server that serves this frontend:
+// the interceptors, the size limit and the keepalive rules clients count on.
+func (f *Frontend) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(f.chain()...),
+		grpc.ChainStreamInterceptor(f.recoverStream),
+		grpc.MaxRecvMsgSize(RequestBytesMax),
+		grpc.ForceServerCodecV2(newLenientCodec()),
+		// Clients ping every 10 s or slower, also without a call under way.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: 2 * time.Minute,
+			// A connection that ends lets clients find new nodes; the grace
+			// is longer than a long poll.
+			MaxConnectionAge:      5 * time.Minute,
+			MaxConnectionAgeGrace: 70 * time.Second,
+			Time:                  time.Minute,
+			Timeout:               10 * time.Second,
+		}),
+	}
+}
+
+// Register puts the public services, health and reflection on a server made with ServerOptions.
+func (f *Frontend) Register(server *grpc.Server) {
+	for _, s := range f.services() {
+		server.RegisterService(decodeLeniently(s.desc), s.implementation)
+	}
+	registerHealth(server, f.health)
+	reflection.Register(server)
+}
+
+// service is a gRPC service with what answers it.
+type service struct {
+	desc           *grpc.ServiceDesc
+	implementation any
+}
+
+func (f *Frontend) services() []service {
+	return []service{
+		{&workflowservice.WorkflowService_ServiceDesc, f},
+		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces}},
+	}
+}
+
+// Drain makes ready for a stop: health says NOT_SERVING, and calls that wait
+// are answered without a result. Other calls go on.
+func (f *Frontend) Drain() {
+	f.health.Shutdown()
+	f.drain()
+}

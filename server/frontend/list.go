@@ -1,0 +1,128 @@
+package frontend
+
+import (
+	"context"
+	"errors"
+
+	commonpb "go.temporal.io/api/common/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/server/apierr"
+	"perdure/visibility"
+	"perdure/visibility/query"
+)
+
+// archivedPageSizeMax is the largest page of archived runs a client may ask for.
+const archivedPageSizeMax = 10000
+
+// ListWorkflowExecutions finds runs by a filter.
+func (f *Frontend) ListWorkflowExecutions(ctx context.Context, req *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	runs, next, err := f.listText(ctx, req.GetQuery(), req.GetPageSize(), req.GetNextPageToken())
+	if err != nil {
+		return nil, err
+	}
+	return &workflowservice.ListWorkflowExecutionsResponse{Executions: runs, NextPageToken: next}, nil
+}
+
+// ScanWorkflowExecutions is the old name of ListWorkflowExecutions.
+//
+//nolint:staticcheck // old clients call it
+func (f *Frontend) ScanWorkflowExecutions(ctx context.Context, req *workflowservice.ScanWorkflowExecutionsRequest) (*workflowservice.ScanWorkflowExecutionsResponse, error) {
+	runs, next, err := f.listText(ctx, req.GetQuery(), req.GetPageSize(), req.GetNextPageToken())
+	if err != nil {
+		return nil, err
+	}
+	return &workflowservice.ScanWorkflowExecutionsResponse{Executions: runs, NextPageToken: next}, nil
+}
+
+// ListArchivedWorkflowExecutions finds runs in the archive, of which there is none yet.
+func (f *Frontend) ListArchivedWorkflowExecutions(_ context.Context, req *workflowservice.ListArchivedWorkflowExecutionsRequest) (*workflowservice.ListArchivedWorkflowExecutionsResponse, error) {
+	if req.GetPageSize() > archivedPageSizeMax {
+		return nil, apierr.InvalidArgument("PageSize is larger than allowed %d.", archivedPageSizeMax)
+	}
+	return nil, apierr.InvalidArgument("Cluster is not configured for visibility archival.")
+}
+
+// CountWorkflowExecutions counts the runs a filter finds.
+func (f *Frontend) CountWorkflowExecutions(ctx context.Context, req *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	ns := namespaceOf(ctx)
+	q, err := query.Parse(req.GetQuery())
+	if err != nil {
+		return nil, badQuery(err)
+	}
+	if err := query.Check(q, ns.SearchAttributes); err != nil {
+		return nil, badQuery(err)
+	}
+	counted, err := f.visibility.Count(ctx, ns.ID, q)
+	if err != nil {
+		return nil, listError(err)
+	}
+	resp := &workflowservice.CountWorkflowExecutionsResponse{Count: counted.Total}
+	for _, g := range counted.Groups {
+		resp.Groups = append(resp.Groups, &workflowservice.CountWorkflowExecutionsResponse_AggregationGroup{GroupValues: g.Values, Count: g.Count})
+	}
+	return resp, nil
+}
+
+func (f *Frontend) listText(ctx context.Context, text string, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
+	q, err := query.Parse(text)
+	if err != nil {
+		return nil, nil, badQuery(err)
+	}
+	return f.list(ctx, q, size, token)
+}
+
+func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
+	ns := namespaceOf(ctx)
+	if err := query.CheckList(q, ns.SearchAttributes); err != nil {
+		return nil, nil, badQuery(err)
+	}
+	records, next, err := f.visibility.List(ctx, visibility.ListRequest{
+		NamespaceID: ns.ID,
+		Query:       q,
+		PageSize:    int(pageSize(size, f.limits.VisibilityPageMax)),
+		PageToken:   token,
+	})
+	if err != nil {
+		return nil, nil, listError(err)
+	}
+	runs := make([]*workflowpb.WorkflowExecutionInfo, len(records))
+	for i, r := range records {
+		runs[i] = runInfo(r)
+	}
+	return runs, next, nil
+}
+
+// badQuery is the answer to a filter that cannot be read; other errors stay.
+func badQuery(err error) error {
+	var refused *query.Error
+	if errors.As(err, &refused) {
+		return apierr.InvalidArgument("%s", refused.Message)
+	}
+	return err
+}
+
+// listError is the answer when the store finds nothing it can list. Trouble
+// with the store passes, so clients may retry.
+func listError(err error) error {
+	var refused *query.Error
+	switch {
+	case errors.Is(err, visibility.ErrPageToken):
+		return apierr.InvalidArgument("Invalid NextPageToken.")
+	case errors.As(err, &refused):
+		return badQuery(err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return apierr.Unavailable("the visibility store failed: %v", err)
+}
+
+// runInfo shows a record as lists do; there is always a set of search attributes.
+func runInfo(r *visibility.Record) *workflowpb.WorkflowExecutionInfo {
+	info := visibility.Info(r)
+	if info.SearchAttributes == nil {
+		info.SearchAttributes = &commonpb.SearchAttributes{}
+	}
+	return info
+}

@@ -1,0 +1,113 @@
+package frontend
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/server/apierr"
+)
+
+// SignalWorkflowExecution sends a signal to a run.
+func (f *Frontend) SignalWorkflowExecution(ctx context.Context, req *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
+	if err := f.checkSignal(req); err != nil {
+		return nil, err
+	}
+	return f.history.SignalWorkflowExecution(ctx, namespaceOf(ctx), req)
+}
+
+func (f *Frontend) checkSignal(req *workflowservice.SignalWorkflowExecutionRequest) error {
+	if err := checkExecution(req.GetWorkflowExecution()); err != nil {
+		return err
+	}
+	switch {
+	case req.GetSignalName() == "":
+		return apierr.InvalidArgument("SignalName is not set on request.")
+	case f.tooLong(req.GetSignalName()):
+		return apierr.InvalidArgument("SignalName length exceeds limit.")
+	}
+	if err := f.checkRequestID(req.GetRequestId()); err != nil {
+		return err
+	}
+	if err := f.checkLinks(req.GetLinks()); err != nil {
+		return err
+	}
+	if err := f.checkBlob(req.GetInput()); err != nil {
+		return err
+	}
+	if req.GetRequestId() == "" {
+		req.RequestId = uuid.NewString()
+	}
+	return nil
+}
+
+// signalWithStartRules differ from those of a plain start in the policies and
+// in the words.
+var signalWithStartRules = rules{
+	conflictDefault: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	failRefused:     true,
+	typeMissing:     "workflow type not set",
+	typeTooLong:     "workflow type name exceeds maximum allowed length",
+	requestTooLong:  "Request ID exceeds maximum allowed length",
+	lengthsShown:    true,
+}
+
+// SignalWithStartWorkflowExecution signals the running workflow or starts it with the signal.
+func (f *Frontend) SignalWithStartWorkflowExecution(ctx context.Context, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
+	ns := namespaceOf(ctx)
+	start := startOf(req)
+	if err := f.checkStart(ns, start, signalWithStartRules); err != nil {
+		return nil, err
+	}
+	takeOver(req, start)
+	switch {
+	case req.GetSignalName() == "":
+		return nil, apierr.InvalidArgument("signal not set")
+	case f.tooLong(req.GetSignalName()):
+		return nil, apierr.InvalidArgument("signal name exceeds maximum allowed length (%d/%d)", len(req.GetSignalName()), f.limits.IDBytesMax)
+	}
+	if err := f.checkBlob(req.GetSignalInput()); err != nil {
+		return nil, err
+	}
+	return f.history.SignalWithStartWorkflowExecution(ctx, ns, req)
+}
+
+// startOf is the start half of the request.
+func startOf(req *workflowservice.SignalWithStartWorkflowExecutionRequest) *workflowservice.StartWorkflowExecutionRequest {
+	return &workflowservice.StartWorkflowExecutionRequest{
+		Namespace:                req.GetNamespace(),
+		WorkflowId:               req.GetWorkflowId(),
+		WorkflowType:             req.GetWorkflowType(),
+		TaskQueue:                req.GetTaskQueue(),
+		Input:                    req.GetInput(),
+		WorkflowExecutionTimeout: req.GetWorkflowExecutionTimeout(),
+		WorkflowRunTimeout:       req.GetWorkflowRunTimeout(),
+		WorkflowTaskTimeout:      req.GetWorkflowTaskTimeout(),
+		Identity:                 req.GetIdentity(),
+		RequestId:                req.GetRequestId(),
+		WorkflowIdReusePolicy:    req.GetWorkflowIdReusePolicy(),
+		WorkflowIdConflictPolicy: req.GetWorkflowIdConflictPolicy(),
+		RetryPolicy:              req.GetRetryPolicy(),
+		CronSchedule:             req.GetCronSchedule(),
+		Memo:                     req.GetMemo(),
+		SearchAttributes:         req.GetSearchAttributes(),
+		WorkflowStartDelay:       req.GetWorkflowStartDelay(),
+		Links:                    req.GetLinks(),
+		VersioningOverride:       req.GetVersioningOverride(),
+		Priority:                 req.GetPriority(),
+	}
+}
+
+// takeOver puts what checkStart filled in back into the request.
+func takeOver(req *workflowservice.SignalWithStartWorkflowExecutionRequest, start *workflowservice.StartWorkflowExecutionRequest) {
+	req.TaskQueue = start.GetTaskQueue()
+	req.WorkflowExecutionTimeout = start.GetWorkflowExecutionTimeout()
+	req.WorkflowRunTimeout = start.GetWorkflowRunTimeout()
+	req.WorkflowTaskTimeout = start.GetWorkflowTaskTimeout()
+	req.WorkflowStartDelay = start.GetWorkflowStartDelay()
+	req.RequestId = start.GetRequestId()
+	req.WorkflowIdReusePolicy = start.GetWorkflowIdReusePolicy()
+	req.WorkflowIdConflictPolicy = start.GetWorkflowIdConflictPolicy()
+}

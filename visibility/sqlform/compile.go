@@ -218,7 +218,7 @@ func List(d Dialect, req visibility.ListRequest) (string, []any, error) {
 	if after != nil {
 		where += " AND (close_key, start_ns, run_id) < (" + s.bindAll([]any{after.CloseKey, after.StartNanos, Text(after.RunID)}) + ")"
 	}
-	text := "SELECT version, record FROM executions WHERE " + where +
+	text := "SELECT version, record FROM " + Table + " WHERE " + where +
 		" ORDER BY close_key DESC, start_ns DESC, run_id DESC LIMIT " + s.bind(int64(req.Size()+1))
 	return text, s.args, nil
 }
@@ -232,10 +232,10 @@ func (s *statement) where(namespaceID string, q *query.Query) string {
 func Count(d Dialect, namespaceID string, q *query.Query) (string, []any) {
 	s := &statement{dialect: d}
 	if len(q.GroupBy) == 0 {
-		return "SELECT count(*) FROM executions WHERE " + s.where(namespaceID, q), s.args
+		return "SELECT count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q), s.args
 	}
 	group := columns[q.GroupBy[0]]
-	return "SELECT " + group + ", count(*) FROM executions WHERE " + s.where(namespaceID, q) + " GROUP BY " + group, s.args
+	return "SELECT " + group + ", count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q) + " GROUP BY " + group, s.args
 }
 
 // Page cuts the rows that List found to a page and makes the token of the next.

@@ -185,6 +185,9 @@ func optional(s string) *string {
 	return pointer(Text(s))
 }
 
+// Table is the one table. A database that it shares with others has none of that name.
+const Table = "visibility_executions"
+
 // Columns are the names of the columns, in the order of Row and Values.
 var Columns = strings.Fields(`namespace_id run_id version deleted deleted_ns workflow_id workflow_type task_queue status
 	start_ns execution_ns close_key close_ns duration_ns history_length history_size_bytes state_transition_count
@@ -203,5 +206,5 @@ func OnConflict() string {
 	for _, column := range Columns[2:] {
 		sets = append(sets, column+" = excluded."+column)
 	}
-	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE executions.version < excluded.version"
+	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE " + Table + ".version < excluded.version"
 }

@@ -4,7 +4,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,17 +14,18 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	_ "modernc.org/sqlite" // the driver
 
+	"perdure/server/store/migrate"
 	"perdure/visibility"
 	"perdure/visibility/eval"
 	"perdure/visibility/query"
 	"perdure/visibility/sqlform"
 )
 
-//go:embed schema.sql
-var schema string
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
 
-// schemaVersion is the user_version of the files that this package writes.
-const schemaVersion = 1
+// versionTable keeps which migrations the file has.
+const versionTable = "visibility_version"
 
 // maxReaders is how many queries run at once.
 const maxReaders = 4
@@ -49,9 +50,13 @@ type Options struct {
 	Unsafe bool
 }
 
-// Open opens the file, which it creates when it is not there. Write returns
-// when the disk has the records.
+// Open opens a file, given as path or as sqlite:///absolute/file, and creates
+// it when it is not there. Write returns when the disk has the records.
 func Open(ctx context.Context, path string, options Options) (*Store, error) {
+	path, err := fileOf(path)
+	if err != nil {
+		return nil, err
+	}
 	writer, err := sql.Open("sqlite", source(path, options))
 	if err != nil {
 		return nil, fmt.Errorf("open visibility file: %w", err)
@@ -68,6 +73,17 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	return &Store{writer: writer, reader: reader}, nil
 }
 
+func fileOf(path string) (string, error) {
+	if !strings.HasPrefix(path, "sqlite:") {
+		return path, nil
+	}
+	address, err := url.Parse(path)
+	if err != nil || address.Host != "" || address.RawQuery != "" || !strings.HasPrefix(address.Path, "/") {
+		return "", fmt.Errorf("visibility address %q: expected sqlite:///absolute/file", path)
+	}
+	return address.Path, nil
+}
+
 func source(path string, options Options) string {
 	synchronous := "FULL"
 	if options.Unsafe {
@@ -79,26 +95,18 @@ func source(path string, options Options) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + values.Encode()
 }
 
-// prepare creates the schema in a new file and refuses that of a later version.
+// prepare brings the file to the schema of this program.
 func prepare(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
+	known, err := migrate.LoadFolder(migrationFiles, "migrations")
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // without effect after a commit
-	var version int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+	conn, err := db.Conn(ctx)
+	if err != nil {
 		return err
 	}
-	if version > schemaVersion {
-		return fmt.Errorf("the schema has version %d, this program knows %d", version, schemaVersion)
-	}
-	if version < schemaVersion {
-		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
+	_, err = migrate.SQLite(ctx, conn, versionTable, known)
+	return errors.Join(err, conn.Close())
 }
 
 // Name implements visibility.Store.
@@ -107,11 +115,10 @@ func (s *Store) Name() string { return "sqlite" }
 // Close implements visibility.Store.
 func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 
-var upsert = "INSERT INTO executions (" + strings.Join(sqlform.Columns, ", ") + ") VALUES (?" +
+var upsert = "INSERT INTO " + sqlform.Table + " (" + strings.Join(sqlform.Columns, ", ") + ") VALUES (?" +
 	strings.Repeat(", ?", len(sqlform.Columns)-1) + ")" + sqlform.OnConflict()
 
-const forgetTombstones = `DELETE FROM executions WHERE rowid IN
-	(SELECT rowid FROM executions WHERE deleted AND deleted_ns < ? LIMIT ?)`
+const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE rowid IN (SELECT rowid FROM " + sqlform.Table + " WHERE deleted AND deleted_ns < ? LIMIT ?)"
 
 // Write implements visibility.Store.
 func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"perdure/server/store"
 	"perdure/visibility"
 	"perdure/visibility/sqlite"
 	"perdure/visibility/visibilitytest"
@@ -50,9 +51,17 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	require.NoError(t, open(t, path).Close())
 	db, err := sql.Open("sqlite", path)
 	require.NoError(t, err)
-	_, err = db.Exec("PRAGMA user_version = 99")
+	_, err = db.Exec("INSERT INTO visibility_version (version, name, checksum) VALUES (2, 'later', 'x')")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})
-	require.ErrorContains(t, err, "version 99")
+	require.ErrorIs(t, err, store.ErrNewerSchema)
+}
+
+func TestAddress(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "v.db")
+	require.NoError(t, open(t, "sqlite://"+path).Close())
+	require.FileExists(t, path)
+	_, err := sqlite.Open(t.Context(), "sqlite://host/v.db", sqlite.Options{})
+	require.ErrorContains(t, err, "sqlite:///absolute/file")
 }

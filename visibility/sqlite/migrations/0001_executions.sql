@@ -1,4 +1,4 @@
-CREATE TABLE executions (
+CREATE TABLE visibility_executions (
     namespace_id           TEXT    NOT NULL,
     run_id                 TEXT    NOT NULL,
     version                INTEGER NOT NULL,
@@ -26,8 +26,8 @@ CREATE TABLE executions (
     PRIMARY KEY (namespace_id, run_id)
 );
 
-CREATE INDEX executions_order ON executions (namespace_id, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
-CREATE INDEX executions_workflow ON executions (namespace_id, workflow_id, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
-CREATE INDEX executions_type ON executions (namespace_id, workflow_type, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
-CREATE INDEX executions_status ON executions (namespace_id, status, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
-CREATE INDEX executions_tombstones ON executions (deleted_ns) WHERE deleted;
+CREATE INDEX visibility_executions_order ON visibility_executions (namespace_id, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
+CREATE INDEX visibility_executions_workflow ON visibility_executions (namespace_id, workflow_id, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
+CREATE INDEX visibility_executions_type ON visibility_executions (namespace_id, workflow_type, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
+CREATE INDEX visibility_executions_status ON visibility_executions (namespace_id, status, close_key DESC, start_ns DESC, run_id DESC) WHERE NOT deleted;
+CREATE INDEX visibility_executions_tombstones ON visibility_executions (deleted_ns) WHERE deleted;

@@ -1,0 +1,171 @@
+// Package postgres keeps visibility in PostgreSQL: columns for what every run
+// has, one jsonb object for the attributes, and seven indexes.
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"perdure/server/store/migrate"
+	"perdure/server/store/migrate/pgmigrate"
+	"perdure/visibility"
+	"perdure/visibility/eval"
+	"perdure/visibility/query"
+	"perdure/visibility/sqlform"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// versionTable keeps which migrations the database has.
+const versionTable = "visibility_version"
+
+// tombstonesPerWrite is how many old tombstones a write removes at most, to stay short.
+const tombstonesPerWrite = 1000
+
+// connectionsDefault serves one batch of writes and a few queries at once.
+const connectionsDefault = 8
+
+// freshPlan plans every query for the values it has: the best index depends on them.
+const freshPlan = pgx.QueryExecModeCacheDescribe
+
+// Options change how a database is opened. The zero value is useful.
+type Options struct {
+	Connections int // at most; 0: 8, unless the URL says pool_max_conns
+}
+
+// Store is a visibility.Store in a database. Several processes may use it.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+var _ visibility.Store = (*Store)(nil)
+
+// Open connects to the database of a URL and brings it to the schema of this program.
+func Open(ctx context.Context, url string, options Options) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("visibility database: %w", err)
+	}
+	switch {
+	case options.Connections > 0:
+		config.MaxConns = int32(options.Connections)
+	case !strings.Contains(url, "pool_max_conns"):
+		config.MaxConns = connectionsDefault
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("visibility database: %w", err)
+	}
+	if err := prepare(ctx, pool); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("prepare visibility database: %w", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+func prepare(ctx context.Context, pool *pgxpool.Pool) error {
+	known, err := migrate.LoadFolder(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		_, err := pgmigrate.Run(ctx, conn.Conn(), versionTable, known)
+		return err
+	})
+}
+
+// Name implements visibility.Store.
+func (s *Store) Name() string { return "postgresql" }
+
+// Close implements visibility.Store.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}
+
+const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE (namespace_id, run_id) IN (SELECT namespace_id, run_id FROM " +
+	sqlform.Table + " WHERE deleted AND deleted_ns < $1 ORDER BY deleted_ns LIMIT $2 FOR UPDATE SKIP LOCKED)"
+
+// Write implements visibility.Store with one statement.
+func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
+	if len(records) == 0 {
+		return ctx.Err()
+	}
+	now := time.Now()
+	records = visibility.Newest(records)
+	sortByKey(records)
+	columns, err := columnsOf(records, now)
+	if err != nil {
+		return err
+	}
+	if _, err := s.pool.Exec(ctx, upsert, columns...); err != nil {
+		return fmt.Errorf("write visibility: %w", err)
+	}
+	if !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
+		return nil
+	}
+	if _, err := s.pool.Exec(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite); err != nil {
+		return fmt.Errorf("forget old deletions: %w", err)
+	}
+	return nil
+}
+
+// sortByKey lets batches of several processes lock rows in the same order.
+func sortByKey(records []*visibility.Record) {
+	slices.SortFunc(records, func(a, b *visibility.Record) int {
+		return cmp.Or(strings.Compare(a.NamespaceID, b.NamespaceID), strings.Compare(a.RunID, b.RunID))
+	})
+}
+
+// List implements visibility.Store.
+func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
+	text, args, err := sqlform.List(dialect{}, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := s.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list visibility: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*visibility.Record, error) {
+		var version int64
+		var data []byte
+		if err := row.Scan(&version, &data); err != nil {
+			return nil, err
+		}
+		return visibility.Decode(req.NamespaceID, version, data)
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list visibility: %w", err)
+	}
+	page, token := sqlform.Page(req, found)
+	return page, token, nil
+}
+
+// Count implements visibility.Store.
+func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
+	text, args := sqlform.Count(dialect{}, namespaceID, q)
+	rows, err := s.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
+	if err != nil {
+		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
+	}
+	groups, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (group eval.Group, err error) {
+		if len(q.GroupBy) == 0 {
+			return group, row.Scan(&group.Count)
+		}
+		return group, row.Scan(&group.Value, &group.Count)
+	})
+	if err != nil {
+		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
+	}
+	return sqlform.Result(q, groups), nil
+}

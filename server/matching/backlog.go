@@ -30,6 +30,7 @@ type backlog struct {
 	deleteFailures int
 
 	reading      bool
+	gone         []int64 // deleted while a read was under way, whose page may hold them
 	readFailures int
 	readAt       time.Time // not before, after a failure
 }
@@ -99,6 +100,7 @@ func (q *queue) read(after, until int64, term, limit int) {
 	defer q.mu.Unlock()
 	b := &q.backlog
 	b.reading = false
+	defer b.forgetGone()
 	now := time.Now()
 	switch {
 	case term != q.term || q.draining:
@@ -114,6 +116,23 @@ func (q *queue) read(after, until int64, term, limit int) {
 		q.takeRows(rows, until, len(rows) < limit)
 	}
 	q.dispatch(now, &reports)
+}
+
+// forget lets ids go that are in the store no more.
+func (b *backlog) forget(ids []int64) {
+	if b.reading {
+		b.gone = append(b.gone, ids...)
+		return
+	}
+	for _, id := range ids {
+		delete(b.known, id)
+	}
+}
+
+func (b *backlog) forgetGone() {
+	gone := b.gone
+	b.gone = nil
+	b.forget(gone) // keeps them when the next read is under way
 }
 
 // takeRows brings rows into memory. all tells that the store has no more up to until.
@@ -297,9 +316,7 @@ func (q *queue) delete(ids []int64, term int) {
 	case term != q.term: // a new lease: what is left is delivered again and found stale
 	case err == nil || errors.Is(err, store.ErrLeaseLost) || q.draining:
 		b.deleteFailures = 0
-		for _, id := range ids {
-			delete(b.known, id)
-		}
+		b.forget(ids)
 	default:
 		b.deleteFailures++
 		b.doomed = append(ids, b.doomed...)

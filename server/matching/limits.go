@@ -49,6 +49,8 @@ const (
 	// call or a failed start of a task.
 	retryFirst = 50 * time.Millisecond
 	retryLast  = 5 * time.Second
+	// worrisomeFailures is after how many failed starts in a row operators are told.
+	worrisomeFailures = 5
 	// stoppedWorkerAge is how long a worker that shut down is remembered: longer
 	// than a poll that crossed the shutdown can be on its way.
 	stoppedWorkerAge = time.Minute

@@ -304,3 +304,32 @@ func TestBeforeStartAndWithoutHistory(t *testing.T) {
 	require.Equal(t, cluster.Dropped, <-c)
 	require.NoError(t, e.Stop(t.Context()))
 }
+
+// A poll that meets nothing but stale tasks still answers in time.
+func TestPollEndsInTimeAmongStaleTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		r.history.set(func(context.Context, *cluster.Task) error {
+			time.Sleep(100 * time.Millisecond)
+			return cluster.ErrStaleTask
+		})
+		r.offerMany(queue(), 0, 1000)
+		start := time.Now()
+		require.Empty(t, r.pollFor(queue(), 5*time.Second))
+		require.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
+func TestBacklogHintLeavesOutTheTaskItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		r.offerMany(queue(), 0, 3)
+		for _, want := range []int64{2, 1, 0} {
+			response, err := r.engine.PollWorkflowTaskQueue(t.Context(), ns, pollRequest(queue()))
+			require.NoError(t, err)
+			require.Equal(t, want, response.BacklogCountHint)
+		}
+	})
+}

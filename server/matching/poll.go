@@ -3,6 +3,7 @@ package matching
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"time"
 
@@ -43,6 +44,7 @@ type handover struct {
 	task  *cluster.Task
 	query *query
 	delta int32 // advice on the number of polls, 0 none
+	hint  int64 // tasks that still wait
 }
 
 func (h handover) empty() bool { return h.entry == nil && h.query == nil }
@@ -107,6 +109,7 @@ func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespac
 		if err == nil {
 			response = started
 			response.PollerScalingDecision = scalingDecision(h.delta)
+			response.BacklogCountHint = h.hint
 		}
 		return err
 	})
@@ -179,6 +182,10 @@ func (e *Engine) serve(ctx context.Context, request *pollRequest, start func(han
 		}
 		if q.start(ctx, p, h, start) {
 			e.meter.polled(request, "task")
+			return
+		}
+		if !time.Now().Before(deadline) {
+			e.meter.polled(request, "empty")
 			return
 		}
 		q.again(p)
@@ -290,11 +297,21 @@ func (q *queue) start(ctx context.Context, p *poll, h handover, start func(hando
 		q.putBack(h.entry, 0)
 	default:
 		h.entry.failures++ // only the poll that has the entry counts
-		q.engine.logger.Warn("a task could not be started and is put back",
-			"task_queue", q.key.name, "workflow_id", h.task.Execution.WorkflowID, "failures", h.entry.failures, "error", err)
+		q.logFailedStart(ctx, h, err)
 		q.putBack(h.entry, pause(h.entry.failures))
 	}
 	return false
+}
+
+// logFailedStart warns once a task failed a few times; single failures are
+// common while a shard moves.
+func (q *queue) logFailedStart(ctx context.Context, h handover, err error) {
+	level := slog.LevelDebug
+	if h.entry.failures == worrisomeFailures {
+		level = slog.LevelWarn
+	}
+	q.engine.logger.Log(ctx, level, "a task could not be started and is put back",
+		"task_queue", q.key.name, "workflow_id", h.task.Execution.WorkflowID, "failures", h.entry.failures, "error", err)
 }
 
 // delivered ends an entry that its poller is done with: started or stale.

@@ -25,6 +25,8 @@ type query struct {
 	id       string
 	response *workflowservice.PollWorkflowTaskQueueResponse
 	answer   chan queryAnswer // one value fits; only the first counts
+	// withdrawn tells that its caller is gone. The queue's mutex guards it.
+	withdrawn bool
 }
 
 type queryAnswer struct {
@@ -137,6 +139,9 @@ func (q *queue) requeue(query *query) {
 	defer reports.send()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if query.withdrawn {
+		return
+	}
 	if q.draining {
 		query.reply(queryAnswer{err: errStopping})
 		return
@@ -148,6 +153,7 @@ func (q *queue) requeue(query *query) {
 func (q *queue) withdrawQuery(query *query) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	query.withdrawn = true
 	if at := slices.Index(q.queries, query); at >= 0 {
 		q.queries = slices.Delete(q.queries, at, at+1)
 	}

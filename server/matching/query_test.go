@@ -140,3 +140,21 @@ func TestQueryEndsWhenTheEngineStops(t *testing.T) {
 		require.ErrorAs(t, (<-r.ask(t.Context())).err, &unavailable)
 	})
 }
+
+// The client of the poll that got the query is gone: the next poll gets it,
+// unless the caller is gone, too.
+func TestQueryOfADeadPollGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		c := r.ask(t.Context())
+		synctest.Wait()
+		dead, cancel := context.WithCancel(t.Context())
+		cancel()
+		response, err := r.engine.PollWorkflowTaskQueue(dead, ns, pollRequest(queue()))
+		require.NoError(t, err)
+		require.Empty(t, response.TaskToken)
+		require.NoError(t, r.answer(r.pollQuery().TaskToken, ""))
+		require.NoError(t, (<-c).err)
+	})
+}

@@ -86,7 +86,10 @@ func (q *queue) dispatch(now time.Time, out *outcomes) {
 		}
 		e.takeOut()
 		p := q.polls.pop()
-		p.hand(handover{entry: e, task: e.task, delta: q.pollerDelta(p, e, now)})
+		p.hand(handover{
+			entry: e, task: e.task, delta: q.pollerDelta(p, e, now),
+			hint: int64(q.ready.Len()+q.later.Len()) + q.backlog.unreadTotal(),
+		})
 	}
 	q.readMore(now)
 }
@@ -245,7 +248,7 @@ func (q *queue) tick() {
 	q.dispatch(now, &reports)
 	q.spillDue(now)
 	q.deleteDue(now)
-	if !q.rest(now) {
+	if !q.rest(now, &reports) {
 		q.wakeNext(now)
 	}
 }
@@ -291,11 +294,14 @@ func later(a, b time.Time) time.Time {
 
 // rest frees the memory of a queue that nobody uses. It tells whether the
 // queue left memory.
-func (q *queue) rest(now time.Time) bool {
+func (q *queue) rest(now time.Time, reports *outcomes) bool {
 	if now.Sub(q.lastUsed) < q.engine.limits.PollerAge || q.pollers.open > 0 {
 		return false
 	}
 	q.trim()
+	if q.key.sticky { // its worker is long gone
+		q.refuseWaiting(reports)
+	}
 	if q.ready.Len()+q.later.Len()+len(q.fresh)+len(q.queries) > 0 || !q.backlog.empty() || q.liveTotal() > 0 {
 		return false
 	}

@@ -313,16 +313,9 @@ func (r *rig) loaded() float64 {
 	return r.registry.Value("perdure_task_queues_loaded")
 }
 
-// instantHistory starts everything with the same response.
-type instantHistory struct {
-	cluster.History
-	response *workflowservice.PollWorkflowTaskQueueResponse
-}
+// instantHistory starts everything.
+type instantHistory struct{ cluster.History }
 
-func (h instantHistory) StartWorkflowTask(context.Context, *cluster.Task, *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
-	return &workflowservice.PollWorkflowTaskQueueResponse{TaskToken: h.response.TaskToken}, nil
-}
-
-func pollResponse() *workflowservice.PollWorkflowTaskQueueResponse {
-	return &workflowservice.PollWorkflowTaskQueueResponse{TaskToken: []byte("token")}
+func (instantHistory) StartWorkflowTask(context.Context, *cluster.Task, *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
+	return &workflowservice.PollWorkflowTaskQueueResponse{TaskToken: []byte("token")}, nil
 }

@@ -157,3 +157,18 @@ func (r *rig) pollFor(queue cluster.TaskQueue, deadline time.Duration) string {
 	defer cancel()
 	return r.poll(ctx, queue)
 }
+
+// A task without an end does not keep a dead worker's queue in memory for ever.
+func TestAbandonedStickyQueueLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		require.Empty(t, r.pollFor(stickyQueue(), 2*time.Second))
+		c := r.offer(task(stickyQueue(), "a"))
+		time.Sleep(4 * time.Minute)
+		require.True(t, c.pending())
+		time.Sleep(7 * time.Minute)
+		require.Equal(t, cluster.Refused, <-c)
+		require.Zero(t, r.loaded())
+	})
+}

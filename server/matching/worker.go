@@ -100,9 +100,13 @@ func (q *queue) refuseAll() {
 	q.pollers.shutDown()
 	q.releasePolls()
 	q.failQueries(cluster.ErrNoPoller)
+	q.refuseWaiting(&reports)
+}
+
+func (q *queue) refuseWaiting(reports *outcomes) {
 	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
 		for order.Len() > 0 {
-			q.finish(order.First().Value, cluster.Refused, &reports)
+			q.finish(order.First().Value, cluster.Refused, reports)
 		}
 	}
 }

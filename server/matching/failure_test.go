@@ -12,6 +12,7 @@ import (
 
 	"perdure/server/cluster"
 	"perdure/server/matching"
+	"perdure/server/store/memory"
 )
 
 func TestStopAnswersPollsAndStoresTasks(t *testing.T) {
@@ -180,13 +181,14 @@ func TestFencedWriteIsDropped(t *testing.T) {
 // A task that a poller held when the lease was lost ends without touching the store.
 func TestLostLeaseDuringAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{})
 		defer r.stop()
 		r.offerMany(queue(), 0, 2)
 		time.Sleep(time.Second)
 		r.history.set(func(context.Context, *cluster.Task) error {
 			r.engine.ShardLost(1)
-			r.engine.ShardLost(2)
 			return fmt.Errorf("the shard moved")
 		})
 		require.Empty(t, r.pollFor(queue(), 3*time.Second))
@@ -194,5 +196,43 @@ func TestLostLeaseDuringAStart(t *testing.T) {
 		r.acquire()
 		require.Equal(t, "wf-0000", r.poll(t.Context(), queue()))
 		require.Equal(t, "wf-0001", r.poll(t.Context(), queue()))
+		require.Empty(t, r.pollFor(queue(), 3*time.Second))
+		require.Zero(t, r.stored())
+	})
+}
+
+// A task is taken while it is written, ahead of others that are in the store
+// only. Reading those passes its row, which must not be delivered again.
+func TestTakenWhileWrittenIsNotReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{ReadAheadTasks: 4, DeleteDelay: time.Minute})
+		defer r.stop()
+		r.offerMany(queue(), 0, 20)
+		time.Sleep(time.Second)
+
+		writing, write := make(chan struct{}), make(chan struct{})
+		r.store.mu.Lock()
+		r.store.beforeAppend = func() {
+			close(writing)
+			<-write
+		}
+		r.store.mu.Unlock()
+		urgent := task(queue(), "urgent")
+		urgent.Priority = 1
+		c := r.offer(urgent)
+		<-writing
+		require.Equal(t, "urgent", r.poll(t.Context(), queue()))
+		require.Equal(t, cluster.Delivered, <-c)
+		close(write)
+		synctest.Wait()
+		require.EqualValues(t, 21, r.stored())
+		for i := range 20 {
+			require.Equal(t, fmt.Sprintf("wf-%04d", i), r.poll(t.Context(), queue()))
+		}
+		require.Empty(t, r.pollFor(queue(), 5*time.Second))
+		time.Sleep(2 * time.Minute)
+		require.Zero(t, r.stored())
 	})
 }

@@ -133,6 +133,7 @@ type countingStore struct {
 	appends, reads, deletes int
 	fail                    error
 	failAfter               bool // the write is made, then the error returned
+	beforeAppend            func()
 }
 
 func (s *countingStore) failWith(err error, after bool) {
@@ -156,6 +157,12 @@ func (s *countingStore) counts() (appends, reads, deletes int) {
 
 func (s *countingStore) AppendTasks(ctx context.Context, lease store.Lease, tasks []store.QueueTask) error {
 	fail, after := s.count(&s.appends)
+	s.mu.Lock()
+	before := s.beforeAppend
+	s.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if fail != nil && !after {
 		return fail
 	}
@@ -275,6 +282,12 @@ func (r *rig) offerMany(queue cluster.TaskQueue, from, to int) []report {
 		reports = append(reports, r.offer(task(queue, fmt.Sprintf("wf-%04d", i))))
 	}
 	return reports
+}
+
+// now is the outcome, which must be there at once.
+func (c report) now(t *testing.T) cluster.Outcome {
+	require.False(t, c.pending(), "no outcome yet")
+	return <-c
 }
 
 func (c report) pending() bool { return len(c) == 0 }

@@ -18,7 +18,7 @@ func TestStickyNeedsARecentPoller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.stop()
-		require.Equal(t, cluster.Refused, <-r.offer(task(stickyQueue(), "a")), "nobody ever polled")
+		require.Equal(t, cluster.Refused, r.offer(task(stickyQueue(), "a")).now(t), "nobody ever polled")
 
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -29,7 +29,7 @@ func TestStickyNeedsARecentPoller(t *testing.T) {
 		require.Equal(t, cluster.Delivered, <-c)
 
 		time.Sleep(10 * time.Second)
-		require.Equal(t, cluster.Refused, <-r.offer(task(stickyQueue(), "c")))
+		require.Equal(t, cluster.Refused, r.offer(task(stickyQueue(), "c")).now(t))
 		_, err := r.engine.DispatchQuery(t.Context(), queryOf(stickyQueue()))
 		require.ErrorIs(t, err, cluster.ErrNoPoller)
 		appends, _, _ := r.store.counts()
@@ -80,9 +80,9 @@ func TestShutdownWorkerReturnsStickyTasks(t *testing.T) {
 		synctest.Wait()
 		require.True(t, waiting.pending())
 		r.shutdown(&workflowservice.ShutdownWorkerRequest{StickyTaskQueue: stickyQueue().Name})
-		require.Equal(t, cluster.Refused, <-waiting)
+		require.Equal(t, cluster.Refused, waiting.now(t))
 		require.ErrorIs(t, <-asked, cluster.ErrNoPoller)
-		require.Equal(t, cluster.Refused, <-r.offer(task(stickyQueue(), "b")), "after the shutdown, too")
+		require.Equal(t, cluster.Refused, r.offer(task(stickyQueue(), "b")).now(t), "after the shutdown, too")
 
 		got := make(chan string, 1)
 		go func() { got <- r.poll(t.Context(), stickyQueue()) }()
@@ -103,7 +103,7 @@ func TestShutdownWorkerEndsStickyPolls(t *testing.T) {
 		r.shutdown(&workflowservice.ShutdownWorkerRequest{StickyTaskQueue: stickyQueue().Name})
 		require.Empty(t, <-got)
 		synctest.Wait()
-		require.Equal(t, cluster.Refused, <-r.offer(task(stickyQueue(), "a")))
+		require.Equal(t, cluster.Refused, r.offer(task(stickyQueue(), "a")).now(t))
 	})
 }
 

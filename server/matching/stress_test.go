@@ -60,10 +60,12 @@ func TestEachTaskStartsOnce(t *testing.T) {
 		})
 	}
 	outcomes := make(chan cluster.Outcome, tasks)
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
 	for i := range tasks {
 		r.engine.Offer(task(queueOf(i%queues), fmt.Sprintf("wf-%d", i)), func(o cluster.Outcome) { outcomes <- o })
 		if i%100 == 0 {
-			time.Sleep(time.Millisecond) // paces the load; nothing is waited for
+			<-pace.C // so that tasks and polls meet in memory, too
 		}
 	}
 	group.Wait()
@@ -105,9 +107,7 @@ func TestStopUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		for len(r.history.tasks()) < 50 {
-			time.Sleep(100 * time.Microsecond) // polls the condition
-		}
+		require.Eventually(t, func() bool { return len(r.history.tasks()) >= 50 }, 10*time.Second, 100*time.Microsecond)
 		r.stop()
 		close(done)
 		group.Wait()

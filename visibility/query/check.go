@@ -118,7 +118,7 @@ func (c *checker) field(f *Field) (resolved, error) {
 // the prefix of the predefined attributes added, and with it removed.
 func (c *checker) resolve(written string) (resolved, error) {
 	r := resolved{written: written, name: written}
-	for _, name := range []string{written, temporalPrefix + written, strings.TrimPrefix(written, temporalPrefix)} {
+	for _, name := range []string{written, predefinedPrefix + written, strings.TrimPrefix(written, predefinedPrefix)} {
 		types := c.custom
 		if name != written {
 			types = nil
@@ -135,7 +135,7 @@ func (c *checker) resolve(written string) (resolved, error) {
 	return r, &Error{"invalid query: invalid search attribute: " + written}
 }
 
-const temporalPrefix = "Temporal"
+const predefinedPrefix = "Temporal"
 
 func (c *checker) compare(x *Compare) error {
 	r, err := c.field(&x.Field)

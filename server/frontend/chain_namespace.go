@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -47,9 +48,14 @@ func namespaceOf(ctx context.Context) *cluster.Namespace {
 	return ctx.Value(namespaceKey{}).(*cluster.Namespace)
 }
 
+// isPublic tells an RPC of the public API from health checks and the like.
+func isPublic(info *grpc.UnaryServerInfo) bool {
+	return strings.HasPrefix(info.FullMethod, "/temporal.api.")
+}
+
 func (f *Frontend) resolveNamespace(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	method := methodName(info)
-	if namespaceFree[method] {
+	if namespaceFree[method] || !isPublic(info) {
 		return next(ctx, req)
 	}
 	ns, err := f.lookUpNamespace(ctx, method, req)

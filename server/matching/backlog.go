@@ -65,8 +65,19 @@ func (q *queue) discovered(found store.QueueBacklog, shard int32, reports *outco
 		b.readLevel = found.FirstID - 1
 	}
 	b.stored = max(b.stored, found.LastID)
-	b.unread[0] = found.Count
+	b.unread = [match.LowestPriority + 1]int64{0: max(found.Count-b.knownUpTo(found.LastID), 0)}
 	q.dispatch(time.Now(), reports)
+}
+
+// knownUpTo counts the known ids up to one.
+func (b *backlog) knownUpTo(last int64) int64 {
+	n := int64(0)
+	for id := range b.known {
+		if id <= last {
+			n++
+		}
+	}
+	return n
 }
 
 // readMore reads ahead when somebody polls and memory has room.

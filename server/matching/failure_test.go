@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/cluster"
 	"perdure/server/matching"
@@ -146,7 +147,9 @@ func TestLostLease(t *testing.T) {
 		require.Equal(t, cluster.Dropped, <-fresh)
 		require.Empty(t, <-poll)
 		require.Empty(t, r.pollFor(queue(), 3*time.Second), "nothing left here")
+		start := time.Now()
 		require.Equal(t, cluster.Dropped, <-r.offer(task(queue(), "nobody")), "without a lease it cannot be stored")
+		require.InDelta(t, 5.2, time.Since(start).Seconds(), 0.2)
 		require.Equal(t, "wf-0000", second.poll(t.Context(), queue()))
 
 		r.acquire() // and gives them back
@@ -233,6 +236,43 @@ func TestTakenWhileWrittenIsNotReadAgain(t *testing.T) {
 		}
 		require.Empty(t, r.pollFor(queue(), 5*time.Second))
 		time.Sleep(2 * time.Minute)
+		require.Zero(t, r.stored())
+	})
+}
+
+// A new owner offers what its executions wait for before it announces the
+// shard, and others offer while a shard has no lease: nothing of it is dropped.
+func TestOffersAroundATakeover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{})
+		defer r.stop()
+		r.offerMany(queue(), 0, 3)
+		time.Sleep(time.Second)
+		r.leases.clear()
+		r.engine.ShardLost(1)
+		between := r.offer(task(queue(), "wf-0003"))
+		time.Sleep(2 * time.Second)
+		require.True(t, between.pending())
+
+		shards, err := r.store.Shards(t.Context())
+		require.NoError(t, err)
+		acquired, err := r.store.Acquire(t.Context(), 1, shards[0].Epoch, "node")
+		require.NoError(t, err)
+		r.leases.set(acquired)
+		time.Sleep(time.Second)
+		require.Equal(t, cluster.Stored, between.now(t), "stored under the new lease")
+		recovered := r.offer(task(queue(), "wf-0004"))
+		r.engine.ShardAcquired(1)
+		time.Sleep(time.Second)
+		require.Equal(t, cluster.Stored, recovered.now(t))
+		got := r.describe(&workflowservice.DescribeTaskQueueRequest{ReportStats: true})
+		require.EqualValues(t, 5, got.Stats.ApproximateBacklogCount)
+		for i := range 5 {
+			require.Equal(t, fmt.Sprintf("wf-%04d", i), r.poll(t.Context(), queue()))
+		}
+		require.Empty(t, r.pollFor(queue(), 3*time.Second))
 		require.Zero(t, r.stored())
 	})
 }

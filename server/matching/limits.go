@@ -51,6 +51,10 @@ const (
 	retryLast  = 5 * time.Second
 	// worrisomeFailures is after how many failed starts in a row operators are told.
 	worrisomeFailures = 5
+	// leaseWait is how long tasks wait in memory for the lease of their queue.
+	leaseWait = 5 * time.Second
+	// leaseRetry is how often they look for it.
+	leaseRetry = 100 * time.Millisecond
 	// stoppedWorkerAge is how long a worker that shut down is remembered: longer
 	// than a poll that crossed the shutdown can be on its way.
 	stoppedWorkerAge = time.Minute

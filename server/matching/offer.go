@@ -73,6 +73,9 @@ func (q *queue) storeAt(e *entry) time.Time {
 
 // spillDue sends entries that waited long enough to the backlog.
 func (q *queue) spillDue(now time.Time) {
+	if len(q.fresh) == 0 || q.awaitsLease(now) {
+		return
+	}
 	var due []*entry
 	taken := 0
 	for _, e := range q.fresh {
@@ -92,6 +95,14 @@ func (q *queue) spillDue(now time.Time) {
 	if len(due) > 0 {
 		q.engine.spill(q, due)
 	}
+}
+
+// awaitsLease tells whether tasks stay in memory since the lease is on its way
+// back: a node that takes its own shard over has none for a moment. They may
+// still be matched. Without a lease for longer they are dropped.
+func (q *queue) awaitsLease(now time.Time) bool {
+	_, held := q.engine.config.Leases.Lease(q.slot)
+	return !held && now.Sub(q.storeAt(q.fresh[0])) < leaseWait
 }
 
 // pollerDelta advises the worker whose poll gets the entry: by how many polls

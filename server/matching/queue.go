@@ -277,7 +277,11 @@ func (q *queue) wakeNext(now time.Time) {
 		q.wakeAt(time.Unix(0, first.Age))
 	}
 	if len(q.fresh) > 0 {
-		q.wakeAt(later(q.storeAt(q.fresh[0]), now.Add(spillGrain)))
+		grain := spillGrain
+		if q.awaitsLease(now) {
+			grain = leaseRetry
+		}
+		q.wakeAt(later(q.storeAt(q.fresh[0]), now.Add(grain)))
 	}
 	if !q.limitedTill.IsZero() && q.polls.count > 0 {
 		q.wakeAt(q.limitedTill)

@@ -19,6 +19,7 @@ type shard struct {
 	mu         sync.Mutex
 	pending    []spilled
 	running    bool
+	held       bool // announced by ShardAcquired
 	discovered bool // the queues with a backlog are known
 	term       int  // raised when the lease is gained or lost
 }
@@ -47,20 +48,26 @@ func (t *shardTable) get(id int32) *shard {
 
 // ShardAcquired tells that this node holds the lease of a shard, which
 // Config.Leases knows by now. The queues that have a backlog are looked up in
-// the background. For a shard that was held before, under an older epoch, it
-// also does what ShardLost does.
+// the background. Tasks that were offered shortly before stay. For a shard that
+// is held already, under an older epoch, it first does what ShardLost does.
 func (e *Engine) ShardAcquired(id int32) {
-	e.ShardLost(id)
+	s := e.shards.get(id)
+	s.mu.Lock()
+	again := s.held
+	s.mu.Unlock()
+	if again {
+		e.ShardLost(id)
+	}
 	for _, q := range e.loaded() {
 		q.findShard()
 	}
-	if e.stopping.Load() {
-		return
-	}
-	s := e.shards.get(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.run(s)
+	s.term++
+	s.held, s.discovered = true, false
+	if !e.stopping.Load() {
+		e.run(s)
+	}
 }
 
 // ShardLost tells that the lease is gone: the shard's queues drop their tasks
@@ -69,7 +76,7 @@ func (e *Engine) ShardLost(id int32) {
 	s := e.shards.get(id)
 	s.mu.Lock()
 	s.term++
-	s.discovered = false
+	s.held, s.discovered = false, false
 	s.mu.Unlock()
 	for _, q := range e.loaded() {
 		q.lost(id)
@@ -112,12 +119,13 @@ func (q *queue) lost(shard int32) {
 
 // spill sends entries of a queue, whose mutex is held, on their way to the store.
 func (e *Engine) spill(q *queue, entries []*entry) {
-	id := noShard
-	if lease, ok := e.config.Leases.Lease(q.slot); ok {
-		id = lease.Shard
-		q.shard = id
+	lease, ok := e.config.Leases.Lease(q.slot)
+	if !ok {
+		lease.Shard = noShard // whose batches are dropped
+	} else {
+		q.shard = lease.Shard
 	}
-	s := e.shards.get(id)
+	s := e.shards.get(lease.Shard)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, entry := range entries {
@@ -168,7 +176,7 @@ func (e *Engine) serveShard(s *shard) {
 }
 
 // discover finds the queues with a backlog. It comes before the first write
-// under a lease, so it sees only what earlier leases left.
+// under a lease, so it sees what earlier leases left.
 func (e *Engine) discover(s *shard, term int) error {
 	ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
 	defer cancel()

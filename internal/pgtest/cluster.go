@@ -117,6 +117,10 @@ func (c *cluster) launch(binaries string, owner *syscall.Credential) error {
 	if err != nil {
 		return err
 	}
+	return c.launchOn(port, binaries, owner)
+}
+
+func (c *cluster) launchOn(port int, binaries string, owner *syscall.Credential) error {
 	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
@@ -124,7 +128,8 @@ func (c *cluster) launch(binaries string, owner *syscall.Credential) error {
 	defer log.Close() // the server has its own copy
 	c.port = port
 	c.command = exec.Command(filepath.Join(binaries, "postgres"), "-D", c.data(), "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200")
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
+		"-c", "shared_preload_libraries=pg_stat_statements") // tests count what a server sends
 	c.command.Dir, c.command.Stdout, c.command.Stderr = c.folder, log, log
 	c.command.SysProcAttr = attributes(owner)
 	if err := c.run(); err != nil {

@@ -6,18 +6,16 @@ package clients
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"perdure/internal/pgtest"
 	"perdure/internal/serverprocess"
-	"perdure/tests/postgres"
 )
 
 const (
@@ -25,22 +23,11 @@ const (
 	environmentAddress = "PERDURE_TEST_ADDRESS"
 	// serverStartTimeout bounds the start of a server on a busy machine; process_test.go holds the promised second.
 	serverStartTimeout = 20 * time.Second
-	// serverStopTimeout bounds the drain after SIGTERM.
-	serverStopTimeout = 15 * time.Second
+	// drainWithin bounds a stop, with polls in flight or not.
+	drainWithin = 10 * time.Second
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := stopSharedServers(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := stopCluster(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 // target is one server that the suites drive.
 type target struct {
@@ -56,111 +43,53 @@ func eachTarget(t *testing.T, test func(t *testing.T, server target)) {
 		return
 	}
 	for _, store := range stores {
-		t.Run(store.name, func(t *testing.T) { test(t, target{name: store.name, address: store.shared(t).Address}) })
+		t.Run(store.name, func(t *testing.T) {
+			process := startServer(t, store.options(t))
+			t.Cleanup(func() { stopServer(t, process) })
+			test(t, target{name: store.name, address: process.Address})
+		})
 	}
 }
 
-// storeKind is one store a server can run on, with one server that all suites of this package share.
-type storeKind struct {
+// stores are what a server of this package's tests can run on.
+var stores = []struct {
 	name    string
-	options func(t testing.TB, folder string) serverprocess.Options
-
-	mutex   sync.Mutex
-	process *serverprocess.Process
-	folder  string
-	log     lockedBuffer
-}
-
-var stores = []*storeKind{
-	{name: "sqlite", options: func(_ testing.TB, folder string) serverprocess.Options {
-		return serverprocess.Options{DatabaseFile: filepath.Join(folder, "perdure.db")}
+	options func(t testing.TB) serverprocess.Options
+}{
+	{name: "sqlite", options: func(t testing.TB) serverprocess.Options {
+		return serverprocess.Options{DatabaseFile: filepath.Join(t.TempDir(), "perdure.db")}
 	}},
-	{name: "postgres", options: func(t testing.TB, _ string) serverprocess.Options {
-		return serverprocess.Options{Store: freshDatabase(t)}
+	{name: "postgres", options: func(t testing.TB) serverprocess.Options {
+		return serverprocess.Options{Store: pgtest.Database(t)}
 	}},
 }
 
-// shared starts the store's server at the first call.
-func (s *storeKind) shared(t *testing.T) *serverprocess.Process {
-	t.Helper()
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("server log (%s), its end:\n%s", s.name, s.log.tail())
-		}
-	})
-	if s.process != nil {
-		return s.process
-	}
-	folder, err := os.MkdirTemp("", "perdure-clients-")
-	require.NoError(t, err)
-	s.folder = folder
-	s.process = startServer(t, s.options(t, folder), &s.log)
-	return s.process
-}
-
-func startServer(t testing.TB, options serverprocess.Options, log *lockedBuffer) *serverprocess.Process {
+// startServer runs a server; a test that fails shows the end of its log. The caller stops it; what is left is killed.
+func startServer(t testing.TB, options serverprocess.Options) *serverprocess.Process {
 	t.Helper()
 	binary, err := serverprocess.Build()
 	require.NoError(t, err)
+	log := &lockedBuffer{}
 	options.Binary, options.Log = binary, log
 	ctx, cancel := context.WithTimeout(t.Context(), serverStartTimeout)
 	defer cancel()
 	process, err := serverprocess.Start(ctx, options)
 	require.NoError(t, err, "server log:\n%s", log.tail())
+	t.Cleanup(func() {
+		_ = process.Kill()
+		if t.Failed() {
+			t.Logf("server log, its end:\n%s", log.tail())
+		}
+	})
 	return process
 }
 
-// stopSharedServers ends what the suites shared; each must drain and exit with status 0.
-func stopSharedServers() error {
-	for _, store := range stores {
-		if store.process == nil {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), serverStopTimeout)
-		err := store.process.Stop(ctx)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("stop the server on %s: %w\n%s", store.name, err, store.log.tail())
-		}
-		if err := os.RemoveAll(store.folder); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// startCluster runs one PostgreSQL for this test binary; it counts the statements it is sent.
-var startCluster = sync.OnceValues(func() (*postgres.Cluster, error) {
-	clusterStarted.Store(true)
-	return postgres.Start(context.Background(), "shared_preload_libraries=pg_stat_statements")
-})
-
-var (
-	clusterStarted atomic.Bool
-	databaseNumber atomic.Int32
-)
-
-// freshDatabase is the URL of an empty database.
-func freshDatabase(t testing.TB) string {
+// stopServer drains the server, which must end with status 0 soon.
+func stopServer(t testing.TB, process *serverprocess.Process) {
 	t.Helper()
-	cluster, err := startCluster()
-	require.NoError(t, err)
-	url, err := cluster.Create(t.Context(), fmt.Sprintf("clients_%d", databaseNumber.Add(1)))
-	require.NoError(t, err)
-	return url
-}
-
-func stopCluster() error {
-	if !clusterStarted.Load() {
-		return nil
-	}
-	cluster, err := startCluster()
-	if err != nil {
-		return err
-	}
-	return cluster.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), drainWithin) // the test's own context has ended at its cleanup
+	defer cancel()
+	require.NoError(t, process.Stop(ctx))
 }
 
 // logTailBytes is how much of a server's log a failed test shows.

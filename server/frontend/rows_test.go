@@ -48,6 +48,8 @@ type row struct {
 	Code    string           `json:"code"`
 	Message string           `json:"message"`
 	Details []map[string]any `json:"details"`
+	// Response is there when a row shows it.
+	Response map[string]any `json:"response"`
 }
 
 func readRows(t *testing.T, file string) []row {

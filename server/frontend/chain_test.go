@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding/gzip"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -163,6 +164,14 @@ func TestPollNeedsADeadline(t *testing.T) {
 	_, err := poll(context.Background(), b)
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
 	require.Equal(t, "Context timeout is not set.", status.Convert(err).Message())
+}
+
+func TestCompressedRequests(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.client.StartWorkflowExecution(context.Background(), startRequest(), grpc.UseCompressor(gzip.Name))
+	require.Equal(t, codes.DataLoss, status.Code(err), "%v", err)
+	require.Equal(t, "order-1", b.behind.last().(*workflowservice.StartWorkflowExecutionRequest).GetWorkflowId())
 }
 
 func TestClientVersions(t *testing.T) {

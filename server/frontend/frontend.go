@@ -1,15 +1,3 @@
-// Package frontend is the public face of the server: the gRPC services and the
-// HTTP/JSON API made from them.
-//
-// A call passes six interceptors (see chain.go): errors, telemetry, namespace,
-// rates, client version, and then the handler. A handler checks all that can
-// be checked from the request alone, fills in defaults, and hands the request
-// to one of three interfaces: cluster.History for executions,
-// cluster.Matching for task queues, visibility.Store for lists. What depends
-// on the state of an execution is decided there, never here.
-//
-// There is one file for each family of RPCs. An RPC without a method here
-// answers UNIMPLEMENTED, and no capability claims it.
 package frontend
 
 import (
@@ -20,6 +8,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"

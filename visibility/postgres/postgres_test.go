@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"perdure/internal/pgtest"
@@ -68,4 +69,18 @@ func batch(runs int, version int64, backwards bool) []*visibility.Record {
 		records[place] = &visibility.Record{NamespaceID: "ns", RunID: fmt.Sprint(i), WorkflowID: "w", Version: version}
 	}
 	return records
+}
+
+func BenchmarkStore(b *testing.B) {
+	url := pgtest.Database(b)
+	s, err := postgres.Open(b.Context(), url, postgres.Options{})
+	require.NoError(b, err)
+	defer s.Close()
+	visibilitytest.Bench(b, s, func() {
+		conn, err := pgx.Connect(b.Context(), url)
+		require.NoError(b, err)
+		_, err = conn.Exec(b.Context(), "VACUUM ANALYZE")
+		require.NoError(b, err)
+		require.NoError(b, conn.Close(b.Context()))
+	})
 }

@@ -65,3 +65,10 @@ func TestAddress(t *testing.T) {
 	_, err := sqlite.Open(t.Context(), "sqlite://host/v.db", sqlite.Options{})
 	require.ErrorContains(t, err, "sqlite:///absolute/file")
 }
+
+func BenchmarkStore(b *testing.B) {
+	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "v.db"), sqlite.Options{})
+	require.NoError(b, err)
+	defer s.Close()
+	visibilitytest.Bench(b, s, func() {})
+}

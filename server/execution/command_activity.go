@@ -127,7 +127,7 @@ func (t *transition) requestCancelActivity(b *batch, a *commandpb.RequestCancelA
 	}
 	t.append(e)
 	if pending != nil && pending.StartedTime.IsZero() {
-		t.recordActivityCanceled(t.s.Activities.get(id), payloadText("ACTIVITY_ID_NOT_STARTED"), b.request.Identity)
+		t.recordActivityCanceled(t.s.Activities.get(id), TextPayload("ACTIVITY_ID_NOT_STARTED"), b.request.Identity)
 	}
 	return nil
 }

@@ -135,8 +135,8 @@ func patchStarted(e *historypb.HistoryEvent, activities, children map[int64]int6
 
 func duration(d *durationpb.Duration) time.Duration { return d.AsDuration() }
 
-// payloadText is one json/plain payload with a text.
-func payloadText(text string) *commonpb.Payloads {
+// TextPayload is one json/plain payload with a text.
+func TextPayload(text string) *commonpb.Payloads {
 	quoted := make([]byte, 0, len(text)+2)
 	quoted = append(quoted, '"')
 	quoted = append(quoted, text...)

@@ -253,3 +253,6 @@ func (s *State) RunExpirationTime() time.Time {
 	}
 	return end
 }
+
+// KnowsRequest tells whether a request with the id was answered with this run.
+func (s *State) KnowsRequest(id string) bool { return s.Requests.get(id) != nil }

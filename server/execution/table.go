@@ -19,6 +19,9 @@ func (t table[K, V]) fork() table[K, V] { return table[K, V]{entries: t.entries}
 
 func (t *table[K, V]) get(key K) *V { return t.entries[key] }
 
+// Get returns the entry, which must not be changed; nil when there is none.
+func (t *table[K, V]) Get(key K) *V { return t.entries[key] }
+
 func (t *table[K, V]) len() int { return len(t.entries) }
 
 func (t *table[K, V]) own() {

@@ -1,0 +1,150 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"perdure/server/store"
+)
+
+// readerCursor tracks how far a reader has done all of a log's rows.
+type readerCursor struct {
+	mu          sync.Mutex
+	outstanding map[int64]int // row → records not done
+	handed      int64         // the last row the reader heard of
+	done        int64
+}
+
+func newReaderCursor(at int64) *readerCursor {
+	return &readerCursor{outstanding: make(map[int64]int), handed: at, done: at}
+}
+
+// add tells that n records of a row are on their way.
+func (r *readerCursor) add(seq int64, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.handed = max(r.handed, seq)
+	if n > 0 {
+		r.outstanding[seq] += n
+	}
+}
+
+func (r *readerCursor) finish(seq int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outstanding[seq]--; r.outstanding[seq] <= 0 {
+		delete(r.outstanding, seq)
+	}
+}
+
+// position is the row up to which everything is done.
+func (r *readerCursor) position() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	position := r.handed
+	for seq := range r.outstanding {
+		position = min(position, seq-1)
+	}
+	return position
+}
+
+// noteCommitted keeps the wake-up of a run that is durable now for the next checkpoint.
+func (s *shard) noteCommitted(ch *change) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.dirty[ch.entry.key] = wakeOf(ch)
+}
+
+// parked tells that the run's offers are in the durable backlog: after a
+// restart they need not be made again.
+func (s *shard) parked(en *entry) {
+	// The lock is held to the end: a later change of the run must have the last word.
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	if en.gone != nil || en.visible == nil || en.stored < en.queued {
+		return
+	}
+	work := en.visible.Work(time.Now().UTC())
+	if len(work.Offers) != 1 || len(work.Messages) > 0 {
+		return // others may still wait: the next owner offers all again, which does no harm
+	}
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.dirty[en.key] = work.WakeAt
+}
+
+func (s *shard) committedSeq(seq int64) {
+	s.dirtyMu.Lock()
+	s.durableSeq = max(s.durableSeq, seq)
+	s.dirtyMu.Unlock()
+	select {
+	case s.dirtyWake <- struct{}{}:
+	default:
+	}
+}
+
+// checkpointLoop trims the log of a busy shard from time to time. An idle shard sends nothing.
+func (s *shard) checkpointLoop(ctx context.Context) {
+	for {
+		select {
+		case <-s.dirtyWake:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(s.engine.cfg.CheckpointInterval):
+		case <-ctx.Done():
+			return
+		}
+		if err := s.checkpoint(ctx); err != nil && ctx.Err() == nil {
+			s.engine.metrics.checkpointsFailed.Inc()
+			s.engine.cfg.Logger.Warn("checkpoint failed; trying again", "shard", s.id, "error", err)
+			if !errors.Is(err, store.ErrLeaseLost) {
+				s.committedSeq(0) // again after the interval
+			}
+			continue
+		}
+		s.engine.metrics.checkpointsOK.Inc()
+	}
+}
+
+// checkpoint parks the wake-ups since the last one and trims the log behind the slowest reader.
+func (s *shard) checkpoint(ctx context.Context) error {
+	s.dirtyMu.Lock()
+	dirty, seq := s.dirty, s.durableSeq
+	s.dirty = make(map[store.ExecutionKey]time.Time)
+	s.dirtyMu.Unlock()
+	visible := s.visibility.position()
+	if len(dirty) == 0 && visible <= s.trimmedSeq {
+		return nil
+	}
+	c := store.Checkpoint{Cursors: cursors{Wakes: seq, Visibility: visible}.encode(), Trim: min(seq, visible)}
+	for key, at := range dirty {
+		if at.IsZero() {
+			c.Clear = append(c.Clear, key)
+		} else {
+			c.Set = append(c.Set, store.Wake{WakeAt: at, Key: key})
+		}
+	}
+	if err := s.engine.cfg.Store.Checkpoint(ctx, s.currentLease(), c); err != nil {
+		s.restoreDirty(dirty)
+		return err
+	}
+	s.trimmedSeq = max(s.trimmedSeq, c.Trim)
+	if c.Trim < seq {
+		s.committedSeq(0) // the log is not empty: look again when the slow reader has come on
+	}
+	return nil
+}
+
+func (s *shard) restoreDirty(dirty map[store.ExecutionKey]time.Time) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	for key, at := range dirty {
+		if _, newer := s.dirty[key]; !newer {
+			s.dirty[key] = at
+		}
+	}
+}

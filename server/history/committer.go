@@ -1,0 +1,294 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"google.golang.org/protobuf/proto"
+
+	"perdure/server/execution"
+	"perdure/server/store"
+)
+
+// change is one run's part of what waits for the next group.
+type change struct {
+	entry      *entry
+	previous   int64 // version that must be stored; 0 inserts
+	state      *execution.State
+	firstEvent int64
+	nextEvent  int64
+	events     []byte
+	visibility bool
+	seq        int64 // of the shard's log row
+	queuedAt   time.Time
+	work       execution.Work
+}
+
+// committer gathers changes and writes them in groups. It never waits on
+// purpose: while a group is under way the next one gathers.
+type committer struct {
+	engine *Engine
+
+	mu      sync.Mutex
+	changes []*change
+	ticket  *ticket
+	wake    chan struct{}
+	busy    bool
+	idle    *sync.Cond
+}
+
+func newCommitter(e *Engine) *committer {
+	c := &committer{engine: e, ticket: newTicket(), wake: make(chan struct{}, 1)}
+	c.idle = sync.NewCond(&c.mu)
+	return c
+}
+
+// enqueue queues a decision of an entry whose lock is held. companion, if any,
+// is another run's change that must be in the same group.
+func (c *committer) enqueue(en *entry, d execution.Decision, companion *change) {
+	own := newChange(en, d)
+	changes := []*change{own}
+	if companion != nil {
+		changes = append(changes, companion)
+	}
+	var next *entry
+	if d.Next != nil {
+		next = en.shard.newEntry(en.workflow, *d.Next)
+		changes = append(changes, newChange(next, *d.Next))
+	}
+	c.mu.Lock()
+	t := c.ticket
+	c.changes = append(c.changes, changes...)
+	c.mu.Unlock()
+	for _, change := range changes {
+		change.entry.ticket = t
+	}
+	if next != nil {
+		en.shard.register(next)
+	}
+	c.engine.metrics.commitQueued.Add(float64(len(changes)))
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// newChange takes the entry's unsaved events along and moves its queued version on.
+func newChange(en *entry, d execution.Decision) *change {
+	events := en.takeUnsaved(d.Events)
+	ch := &change{
+		entry: en, previous: en.queued, state: d.State, visibility: d.VisibilityChanged, queuedAt: time.Now(),
+	}
+	if len(events) > 0 {
+		ch.firstEvent, ch.nextEvent = events[0].EventId, events[len(events)-1].EventId+1
+		ch.events = encodeEvents(events)
+	}
+	en.queued = d.State.Version
+	return ch
+}
+
+// encodeEvents writes events as the batch format 1: a marshalled History
+// message. Two batches one behind the other are again a batch.
+func encodeEvents(events []*historypb.HistoryEvent) []byte {
+	b, err := proto.Marshal(&historypb.History{Events: events})
+	if err != nil {
+		panic("history: an event that was decided does not marshal: " + err.Error()) // invalid UTF-8 is refused at the door
+	}
+	return b
+}
+
+func (c *committer) run(ctx context.Context) {
+	for {
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			c.abandon()
+			return
+		}
+		for c.commitOnce() {
+		}
+	}
+}
+
+func (c *committer) take() ([]*change, *ticket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changes, t := c.changes, c.ticket
+	c.changes, c.ticket = nil, newTicket()
+	c.busy = len(changes) > 0
+	if !c.busy {
+		c.idle.Broadcast()
+	}
+	return changes, t
+}
+
+// abandon fails what waits when the engine stops.
+func (c *committer) abandon() {
+	_, t := c.take()
+	t.err = errNotOwned()
+	close(t.done)
+}
+
+// flush waits until nothing is queued.
+func (c *committer) flush(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.idle.Broadcast()
+	})
+	defer stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for (c.busy || len(c.changes) > 0) && ctx.Err() == nil {
+		c.idle.Wait()
+	}
+}
+
+// commitOnce writes one group. It tells whether there was one.
+func (c *committer) commitOnce() bool {
+	changes, t := c.take()
+	if len(changes) == 0 {
+		close(t.done) // nobody waits for it
+		return false
+	}
+	e := c.engine
+	g := e.buildGroup(changes)
+	start := time.Now()
+	err := g.err
+	if err == nil {
+		err = e.cfg.Store.Commit(e.ctx, g.group)
+	}
+	e.metrics.commitDuration.Since(start)
+	e.metrics.commitQueued.Add(-float64(len(changes)))
+	e.metrics.commitTransitions.Observe(float64(len(changes)))
+	if err != nil {
+		e.metrics.commitsFailed.Inc()
+		e.failGroup(g, t, err)
+		return true
+	}
+	e.metrics.commitsOK.Inc()
+	e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
+	e.noteCommitted(g)
+	close(t.done)
+	go e.publishGroup(g)
+	return true
+}
+
+// group is a store group with the changes behind it.
+type group struct {
+	group   store.Group
+	merged  []*change // one a run: the newest
+	byShard map[*shard]*store.ShardGroup
+	err     error
+}
+
+// buildGroup merges the changes of each run and lays them out by shard.
+func (e *Engine) buildGroup(changes []*change) *group {
+	g := &group{byShard: make(map[*shard]*store.ShardGroup)}
+	writes := make(map[*entry]*mergedChange, len(changes))
+	var order []*mergedChange
+	for _, ch := range changes {
+		m := writes[ch.entry]
+		if m == nil {
+			m = &mergedChange{change: *ch}
+			writes[ch.entry] = m
+			order = append(order, m)
+			continue
+		}
+		m.add(ch)
+	}
+	logs := make(map[*shard][]logTask)
+	now := time.Now().UTC()
+	for _, m := range order {
+		s := m.entry.shard
+		part := g.byShard[s]
+		if part == nil {
+			part = &store.ShardGroup{Lease: s.currentLease()}
+			g.byShard[s] = part
+		}
+		if err := m.write(part); err != nil {
+			g.err = errors.Join(g.err, err)
+		}
+		m.work = m.state.Work(now)
+		logs[s] = append(logs[s], taskOf(&m.change))
+		g.merged = append(g.merged, &m.change)
+	}
+	for s, part := range g.byShard {
+		part.Log = &store.LogRow{Seq: s.nextSeq(), Data: encodeLog(logs[s])}
+		g.group.Shards = append(g.group.Shards, *part)
+	}
+	for _, ch := range g.merged {
+		ch.seq = g.byShard[ch.entry.shard].Log.Seq
+	}
+	return g
+}
+
+// mergedChange is several changes of one run in one group.
+type mergedChange struct{ change }
+
+func (m *mergedChange) add(later *change) {
+	m.state = later.state
+	m.visibility = m.visibility || later.visibility
+	if later.events == nil {
+		return
+	}
+	if m.events == nil {
+		m.firstEvent = later.firstEvent
+	}
+	m.nextEvent = later.nextEvent
+	m.events = append(m.events, later.events...)
+}
+
+func (m *mergedChange) write(part *store.ShardGroup) error {
+	encoded, err := m.state.Encode()
+	if err != nil {
+		return err
+	}
+	part.Executions = append(part.Executions, store.ExecutionWrite{
+		PrevVersion: m.previous,
+		Execution: store.Execution{
+			Key: m.entry.key, Workflow: m.entry.workflow, RunID: m.entry.runID, RequestID: m.state.RequestID,
+			Status: int16(m.state.Status), NextEvent: m.state.NextEventID, Version: m.state.Version,
+			ClosedAt: m.state.CloseTime, State: encoded,
+		},
+	})
+	if m.events != nil {
+		part.History = append(part.History, store.Batch{Key: m.entry.key, FirstEvent: m.firstEvent, NextEvent: m.nextEvent, Data: m.events})
+	}
+	return nil
+}
+
+// failGroup gives up the shards of a group that the store refused. Whether it
+// was written or not is settled by taking the shards over and reading again.
+func (e *Engine) failGroup(g *group, t *ticket, err error) {
+	e.cfg.Logger.Error("commit failed; taking the shards over again", "error", err, "runs", len(g.merged))
+	for s := range g.byShard {
+		s.reset(err)
+	}
+	t.err = serviceerror.NewUnavailable("the change could not be stored, please retry")
+	close(t.done)
+}
+
+// noteCommitted keeps the wake-ups of what is durable now.
+func (e *Engine) noteCommitted(g *group) {
+	records := make(map[*shard]int, len(g.byShard))
+	for _, ch := range g.merged {
+		ch.entry.shard.noteCommitted(ch)
+		if ch.visibility {
+			records[ch.entry.shard]++
+		}
+		if status := ch.state.Status; status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ch.visibility {
+			e.metrics.historyEvents.Observe(float64(ch.state.NextEventID - 1))
+			e.metrics.historyBytes.Observe(float64(ch.state.HistorySize))
+		}
+	}
+	for s, part := range g.byShard {
+		s.visibility.add(part.Log.Seq, records[s])
+		s.committedSeq(part.Log.Seq)
+	}
+}

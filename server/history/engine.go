@@ -1,0 +1,219 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
+
+	"perdure/server/cluster"
+	"perdure/server/execution"
+	"perdure/server/metrics"
+	"perdure/server/store"
+	"perdure/visibility"
+)
+
+// Indexer takes visibility records; visibility/indexer implements it.
+type Indexer interface {
+	// Enqueue takes a record; done is called once it is durable in the visibility store.
+	Enqueue(record *visibility.Record, done func())
+}
+
+// ShardObserver hears which shards this node owns; matching implements it.
+type ShardObserver interface {
+	ShardAcquired(shard int32)
+	ShardLost(shard int32)
+}
+
+// Config wires an engine.
+type Config struct {
+	Store      store.Store
+	Namespaces cluster.Namespaces
+	Matching   cluster.Matching
+	Shards     ShardObserver // may be nil
+	Indexer    Indexer
+	Limits     execution.Limits
+	Logger     *slog.Logger
+	Metrics    *metrics.Registry
+	// Owner names this node in leases. A process with the same owner takes its former leases over at once.
+	Owner string
+	// LeaseDuration is how long a silent owner keeps others away. Default 10 s.
+	LeaseDuration time.Duration
+	// CacheEntries bounds the executions kept in memory. Default 20,000.
+	CacheEntries int
+	// LookAhead is how far ahead wake-ups are kept in memory. Default 10 minutes.
+	LookAhead time.Duration
+	// CheckpointInterval is how often a busy shard's log is trimmed. Default 10 s.
+	CheckpointInterval time.Duration
+}
+
+func (c *Config) setDefaults() {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LeaseDuration == 0 {
+		c.LeaseDuration = 10 * time.Second
+	}
+	if c.CacheEntries == 0 {
+		c.CacheEntries = 20_000
+	}
+	if c.LookAhead == 0 {
+		c.LookAhead = 10 * time.Minute
+	}
+	if c.CheckpointInterval == 0 {
+		c.CheckpointInterval = 10 * time.Second
+	}
+	if c.Limits == (execution.Limits{}) {
+		c.Limits = execution.DefaultLimits()
+	}
+}
+
+// Engine owns the executions of this node's shards. It implements
+// cluster.History and cluster.Leases.
+type Engine struct {
+	cfg       Config
+	metrics   engineMetrics
+	committer *committer
+	lookups   *lookups
+
+	mu     sync.RWMutex
+	shards []*shard // in order of their slots
+
+	draining chan struct{} // closed when the engine stops taking new waits
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	ctx      context.Context
+}
+
+var _ cluster.History = (*Engine)(nil)
+var _ cluster.Leases = (*Engine)(nil)
+
+func init() { uuid.EnableRandPool() }
+
+// New makes an engine that owns nothing yet.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Store == nil || cfg.Namespaces == nil || cfg.Matching == nil {
+		return nil, errors.New("history: store, namespaces and matching are required")
+	}
+	cfg.setDefaults()
+	e := &Engine{cfg: cfg, draining: make(chan struct{})}
+	e.metrics = newEngineMetrics(cfg.Metrics)
+	e.committer = newCommitter(e)
+	e.lookups = newLookups(cfg.Store)
+	return e, nil
+}
+
+// Start acquires the shards, recovers what they left and serves. It returns
+// when commands are taken; what recovery finds is worked off in the background.
+func (e *Engine) Start(ctx context.Context) error {
+	e.ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
+	e.spawn(e.committer.run)
+	e.spawn(e.lookups.run)
+	if err := e.acquireAll(ctx); err != nil {
+		e.stop()
+		return err
+	}
+	e.spawn(e.renewLoop)
+	return nil
+}
+
+func (e *Engine) spawn(run func(context.Context)) {
+	e.running.Add(1)
+	go func() {
+		defer e.running.Done()
+		run(e.ctx)
+	}()
+}
+
+// Drain answers waiting calls, so that clients go elsewhere.
+func (e *Engine) Drain() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.draining:
+	default:
+		close(e.draining)
+	}
+}
+
+// Stop finishes commits under way, checkpoints the shards and gives their leases up.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.Drain()
+	e.committer.flush(ctx)
+	var failed error
+	var leases []store.Lease
+	for _, s := range e.owned() {
+		s.close()
+		if err := s.checkpoint(ctx); err != nil && !errors.Is(err, store.ErrLeaseLost) {
+			failed = errors.Join(failed, fmt.Errorf("checkpoint of shard %d: %w", s.id, err))
+		}
+		leases = append(leases, s.currentLease())
+	}
+	if len(leases) > 0 {
+		failed = errors.Join(failed, e.cfg.Store.Release(ctx, leases))
+	}
+	e.stop()
+	done := make(chan struct{})
+	go func() { e.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		failed = errors.Join(failed, ctx.Err())
+	}
+	return failed
+}
+
+func (e *Engine) owned() []*shard {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return append([]*shard(nil), e.shards...)
+}
+
+// shardOf finds the shard of a slot.
+func (e *Engine) shardOf(slot int32) (*shard, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, s := range e.shards {
+		if slot >= s.first && slot <= s.last {
+			return s, nil
+		}
+	}
+	return nil, errNotOwned()
+}
+
+// Lease implements cluster.Leases.
+func (e *Engine) Lease(slot int32) (store.Lease, bool) {
+	s, err := e.shardOf(slot)
+	if err != nil || !s.serving() {
+		return store.Lease{}, false
+	}
+	return s.currentLease(), true
+}
+
+func errNotOwned() error {
+	return serviceerror.NewUnavailable("the shard of this workflow is moving, please retry")
+}
+
+// env is what a decision may know.
+func (e *Engine) env(ns *cluster.Namespace) execution.Env {
+	return execution.Env{
+		Now: time.Now().UTC(), NewID: uuid.NewString, Limits: e.cfg.Limits,
+		Namespace: execution.Namespace{
+			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, BadBinaries: ns.BadBinaries,
+		},
+	}
+}
+
+// envByID is env for a run whose namespace is known by id.
+func (e *Engine) envByID(ctx context.Context, id string) (execution.Env, error) {
+	ns, err := e.cfg.Namespaces.ByID(ctx, id)
+	if err != nil {
+		return execution.Env{}, err
+	}
+	return e.env(ns), nil
+}

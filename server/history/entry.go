@@ -1,0 +1,207 @@
+package history
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"google.golang.org/protobuf/proto"
+
+	"perdure/server/execution"
+	"perdure/server/store"
+)
+
+// entry is one execution in memory.
+type entry struct {
+	shard    *shard
+	key      store.ExecutionKey
+	workflow store.WorkflowKey
+	runID    string
+
+	mu   sync.Mutex
+	gone error // set when the entry must not be used any more
+
+	// state is the newest, maybe ahead of what is durable; visible is what the
+	// outside may see: all of it that must be durable is.
+	state, visible *execution.State
+	// queued is the version of the last change handed to the committer, stored the last known durable one.
+	queued, stored int64
+	ticket         *ticket // of the last change handed to the committer
+	// unsaved are events of volatile decisions; the next change takes them along.
+	unsaved []*historypb.HistoryEvent
+
+	// tail are the events from tailFirst up to the state's last.
+	tail      []*historypb.HistoryEvent
+	tailFirst int64
+	tailBytes int
+
+	watch   chan struct{}   // closed when visible changes; nil: nobody watches
+	offered map[int64]int64 // scheduled event → stamp of the last offer
+	sending bool            // a goroutine delivers messages
+	results []pendingResult // of updates, not yet visible
+	waiters map[string][]chan execution.UpdateResult
+	queries []*bufferedQuery
+
+	used   time.Time
+	pinned int // calls that hold the entry; guarded by shard.mu
+}
+
+// pendingResult is told to those who wait once the version is visible.
+type pendingResult struct {
+	version int64
+	result  execution.UpdateResult
+}
+
+// tailLimitBytes bounds the events of one execution kept in memory.
+const tailLimitBytes = 1 << 20
+
+// do decides a command on the entry and waits until it is durable.
+func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execution.Decision, error) {
+	env, err := e.envByID(ctx, en.workflow.NamespaceID)
+	if err != nil {
+		return execution.Decision{}, err
+	}
+	en.mu.Lock()
+	if en.gone != nil {
+		defer en.mu.Unlock()
+		return execution.Decision{}, en.gone
+	}
+	d, err := execution.Decide(en.state, c, env)
+	var after func()
+	if err == nil {
+		after = e.install(en, d)
+	}
+	t := en.ticket
+	en.mu.Unlock()
+	if after != nil {
+		after()
+	}
+	// An error, too, may tell of a state that is not durable yet.
+	if waitErr := t.wait(ctx); waitErr != nil {
+		return execution.Decision{}, waitErr
+	}
+	return d, err
+}
+
+// install makes a decision the entry's newest state. The lock is held; the
+// returned function, if any, is to be called without it.
+func (e *Engine) install(en *entry, d execution.Decision) (after func()) {
+	en.state = d.State
+	en.used = time.Now()
+	en.addTail(d.Events)
+	for _, r := range d.Updates {
+		en.results = append(en.results, pendingResult{version: d.State.Version, result: r})
+	}
+	e.metrics.transitions.Inc()
+	if d.Volatile {
+		en.unsaved = append(en.unsaved, d.Events...)
+		if en.stored >= en.queued {
+			return e.publish(en, en.state)
+		}
+		return nil // shown with the change it stands on
+	}
+	e.committer.enqueue(en, d, nil)
+	return nil
+}
+
+// takeUnsaved returns the events of the change to be queued.
+func (en *entry) takeUnsaved(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
+	if len(en.unsaved) == 0 {
+		return events
+	}
+	all := append(en.unsaved, events...)
+	en.unsaved = nil
+	return all
+}
+
+func (en *entry) addTail(events []*historypb.HistoryEvent) {
+	if len(events) == 0 {
+		return
+	}
+	if len(en.tail) == 0 {
+		en.tailFirst = events[0].EventId
+	}
+	for _, event := range events {
+		en.tailBytes += proto.Size(event)
+	}
+	en.tail = append(en.tail, events...)
+	for en.tailBytes > tailLimitBytes && len(en.tail) > 64+len(en.unsaved) {
+		// Half of it goes at once: cutting one by one would copy again and again.
+		half := len(en.tail) / 2
+		for _, event := range en.tail[:half] {
+			en.tailBytes -= proto.Size(event)
+		}
+		en.tail = append([]*historypb.HistoryEvent(nil), en.tail[half:]...)
+		en.tailFirst = en.tail[0].EventId
+	}
+}
+
+// changed returns a channel that is closed when the visible state changes. The lock is held.
+func (en *entry) changed() <-chan struct{} {
+	if en.watch == nil {
+		en.watch = make(chan struct{})
+	}
+	return en.watch
+}
+
+// view is what the outside may see of the entry.
+func (en *entry) view(ctx context.Context) (*execution.State, <-chan struct{}, error) {
+	en.mu.Lock()
+	if en.gone != nil {
+		defer en.mu.Unlock()
+		return nil, nil, en.gone
+	}
+	if en.visible == nil { // a run whose first commit is under way
+		t := en.ticket
+		en.mu.Unlock()
+		if err := t.wait(ctx); err != nil {
+			return nil, nil, err
+		}
+		return en.firstView()
+	}
+	defer en.mu.Unlock()
+	return en.visible, en.changed(), nil
+}
+
+// firstView is the view right after the first commit, which may be durable a moment before it is published.
+func (en *entry) firstView() (*execution.State, <-chan struct{}, error) {
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	switch {
+	case en.gone != nil:
+		return nil, nil, en.gone
+	case en.visible != nil:
+		return en.visible, en.changed(), nil
+	}
+	return en.state, en.changed(), nil
+}
+
+// ticket is the promise of a commit.
+type ticket struct {
+	done chan struct{}
+	err  error
+}
+
+func newTicket() *ticket { return &ticket{done: make(chan struct{})} }
+
+// wait returns when the commit is durable, or failed, or the caller's time is over.
+func (t *ticket) wait(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	select {
+	case <-t.done:
+		return t.err
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
+}
+
+func contextError(ctx context.Context) error {
+	if ctx.Err() == context.DeadlineExceeded {
+		return serviceerror.NewDeadlineExceeded("context deadline exceeded")
+	}
+	return serviceerror.NewCanceled("context canceled")
+}

@@ -1,0 +1,347 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"perdure/server/cluster"
+	"perdure/server/execution"
+	"perdure/server/store"
+)
+
+// shard is a range of slots that this node owns, and the executions of it in memory.
+type shard struct {
+	engine      *Engine
+	id          int32
+	first, last int32
+
+	mu        sync.Mutex
+	lease     store.Lease
+	closed    bool
+	resetting bool
+	nextExec  int64
+	seq       int64 // of the last log row handed to the committer
+	entries   map[store.ExecutionKey]*entry
+	byRun     map[string]*entry
+	workflows map[workflowName]*workflow
+	loading   map[store.ExecutionKey]chan struct{}
+
+	wakes      *wakes
+	visibility *readerCursor
+	durableSeq int64
+	trimmedSeq int64
+	dirty      map[store.ExecutionKey]time.Time // wake-ups since the last checkpoint; zero: none any more
+	dirtyMu    sync.Mutex
+	dirtyWake  chan struct{}
+}
+
+type workflowName struct{ namespaceID, workflowID string }
+
+// workflow is one workflow id. Starts of it are decided one after the other.
+type workflow struct {
+	starting sync.Mutex
+	// known tells that current is the newest run, or that there is none; guarded by shard.mu.
+	known   bool
+	current *entry
+	users   int
+}
+
+func newShard(e *Engine, a store.Acquired, id int32) *shard {
+	s := &shard{
+		engine: e, id: id, first: a.FirstSlot, last: a.LastSlot, wakes: newWakes(),
+		dirty: make(map[store.ExecutionKey]time.Time), dirtyWake: make(chan struct{}, 1),
+	}
+	s.take(a)
+	return s
+}
+
+// take starts the shard anew from what the store gave with the lease.
+func (s *shard) take(a store.Acquired) {
+	s.lease = a.Lease
+	// Numbers of runs begin with the epoch, so that no two owners ever give the
+	// same and a later owner's are higher.
+	s.nextExec = a.Lease.Epoch << 32
+	s.seq = a.LastSeq
+	s.entries = make(map[store.ExecutionKey]*entry)
+	s.byRun = make(map[string]*entry)
+	s.workflows = make(map[workflowName]*workflow)
+	s.loading = make(map[store.ExecutionKey]chan struct{})
+	s.visibility = newReaderCursor(a.LastSeq)
+}
+
+func (s *shard) currentLease() store.Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease
+}
+
+func (s *shard) serving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && !s.resetting
+}
+
+func (s *shard) nextSeq() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	return s.seq
+}
+
+// newEntry makes the entry of a run that begins with the decision. It is not
+// reachable by others before register.
+func (s *shard) newEntry(key store.WorkflowKey, d execution.Decision) *entry {
+	s.mu.Lock()
+	s.nextExec++
+	exec := s.nextExec
+	s.mu.Unlock()
+	en := &entry{
+		shard: s, key: store.ExecutionKey{Slot: key.Slot, Exec: exec}, workflow: key, runID: d.State.RunID,
+		state: d.State, used: time.Now(),
+	}
+	en.addTail(d.Events)
+	return en
+}
+
+// register makes an entry reachable as the current run of its workflow.
+func (s *shard) register(en *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries[en.key], s.byRun[en.runID] = en, en
+	w := s.workflowLocked(en.workflow)
+	w.known, w.current = true, en
+	s.engine.metrics.cacheEntries.Add(1)
+	s.evictLocked()
+}
+
+func (s *shard) workflowLocked(key store.WorkflowKey) *workflow {
+	name := workflowName{key.NamespaceID, key.WorkflowID}
+	w := s.workflows[name]
+	if w == nil {
+		w = &workflow{}
+		s.workflows[name] = w
+	}
+	return w
+}
+
+// keyOf names a workflow with its slot and hash.
+func keyOf(namespaceID, workflowID string) store.WorkflowKey {
+	hash := cluster.HashOf(namespaceID, workflowID)
+	return store.WorkflowKey{
+		Slot: cluster.SlotOf(namespaceID, workflowID), Hash: hash, NamespaceID: namespaceID, WorkflowID: workflowID,
+	}
+}
+
+// evictLocked drops entries that nobody needs when there are too many. It
+// looks at a bounded number, so that no call pays for a full sweep.
+func (s *shard) evictLocked() {
+	limit := s.engine.cfg.CacheEntries / max(1, s.engine.shardCount())
+	if len(s.entries) <= limit {
+		return
+	}
+	looked := 0
+	for key, en := range s.entries {
+		if looked++; looked > 64 || len(s.entries) <= limit {
+			return
+		}
+		if en.evictable() {
+			s.forgetLocked(key, en)
+			s.engine.metrics.cacheEvicted.Inc()
+		}
+	}
+}
+
+// evictable tells whether nothing is lost with the entry. Entries in use are left alone.
+func (en *entry) evictable() bool {
+	if en.pinned > 0 || !en.mu.TryLock() {
+		return false
+	}
+	defer en.mu.Unlock()
+	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0 && en.watch == nil
+	if !idle || time.Since(en.used) < time.Second {
+		return false
+	}
+	task := en.state.Task
+	if task != nil && (task.Kind == execution.TaskSpeculative || task.StartedEventID != 0) {
+		return false
+	}
+	en.gone = errEvicted
+	return true
+}
+
+// errEvicted tells a call that it holds an entry that was dropped: look it up again.
+var errEvicted = errors.New("execution was dropped from memory")
+
+func (s *shard) forgetLocked(key store.ExecutionKey, en *entry) {
+	delete(s.entries, key)
+	delete(s.byRun, en.runID)
+	s.engine.metrics.cacheEntries.Add(-1)
+	name := workflowName{en.workflow.NamespaceID, en.workflow.WorkflowID}
+	if w := s.workflows[name]; w != nil && w.current == en {
+		w.known, w.current = false, nil
+		if w.users == 0 {
+			delete(s.workflows, name)
+		}
+	}
+}
+
+// unpin lets go of an entry that a look-up returned.
+func (s *shard) unpin(en *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	en.pinned--
+}
+
+// byKey finds or loads the run. The caller must unpin it.
+func (s *shard) byKey(ctx context.Context, key store.ExecutionKey) (*entry, error) {
+	return s.load(ctx, key, func(ctx context.Context) (*store.Execution, error) {
+		return s.engine.cfg.Store.Load(ctx, key)
+	})
+}
+
+func (s *shard) load(ctx context.Context, key store.ExecutionKey, read func(context.Context) (*store.Execution, error)) (*entry, error) {
+	for {
+		s.mu.Lock()
+		if s.closed || s.resetting {
+			s.mu.Unlock()
+			return nil, errNotOwned()
+		}
+		if en := s.entries[key]; en != nil {
+			en.pinned++
+			s.mu.Unlock()
+			s.engine.metrics.cacheHits.Inc()
+			return en, nil
+		}
+		other := s.loading[key]
+		if other == nil {
+			break
+		}
+		s.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, contextError(ctx)
+		}
+	}
+	done := make(chan struct{})
+	s.loading[key] = done
+	epoch := s.lease.Epoch
+	s.mu.Unlock()
+	s.engine.metrics.cacheMisses.Inc()
+	en, err := s.read(ctx, read)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer close(done)
+	delete(s.loading, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.lease.Epoch != epoch || s.closed || s.resetting:
+		return nil, errNotOwned()
+	}
+	s.entries[key], s.byRun[en.runID] = en, en
+	en.pinned++
+	s.engine.metrics.cacheEntries.Add(1)
+	s.evictLocked()
+	return en, nil
+}
+
+// read makes an entry from the store.
+func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Execution, error)) (*entry, error) {
+	row, err := read(ctx)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	state, err := execution.Decode(row.State)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	if err := s.attach(ctx, row.Key, state); err != nil {
+		return nil, err
+	}
+	return &entry{
+		shard: s, key: row.Key, workflow: row.Workflow, runID: row.RunID, state: state, visible: state,
+		queued: row.Version, stored: row.Version, used: time.Now(), tailFirst: state.NextEventID,
+	}, nil
+}
+
+// attach reads the events that the state points to.
+func (s *shard) attach(ctx context.Context, key store.ExecutionKey, state *execution.State) error {
+	needed := state.NeededEvents()
+	for i := 0; i < len(needed); {
+		events, err := s.engine.readEvents(ctx, key, needed[i], needed[i]+1, 1)
+		if err != nil {
+			return err
+		}
+		i = attachAll(state, events, needed, i)
+	}
+	return nil
+}
+
+// attachAll attaches what is needed from events, which hold needed[from], and returns the index of the first one not attached.
+func attachAll(state *execution.State, events []*historypb.HistoryEvent, needed []int64, from int) int {
+	next := from
+	for _, event := range events {
+		if next < len(needed) && event.EventId == needed[next] {
+			state.Attach(event)
+			next++
+		}
+	}
+	return max(next, from+1)
+}
+
+// close stops the shard: its entries are of no use any more.
+func (s *shard) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.wakes.close()
+	s.dropEntries(errNotOwned())
+}
+
+func (s *shard) dropEntries(reason error) {
+	s.mu.Lock()
+	entries := make([]*entry, 0, len(s.entries))
+	for _, en := range s.entries {
+		entries = append(entries, en)
+	}
+	s.engine.metrics.cacheEntries.Add(-float64(len(s.entries)))
+	s.entries = make(map[store.ExecutionKey]*entry)
+	s.byRun = make(map[string]*entry)
+	s.workflows = make(map[workflowName]*workflow)
+	s.mu.Unlock()
+	for _, en := range entries {
+		en.abandon(reason)
+	}
+}
+
+// abandon fails those who wait on an entry that is given up.
+func (en *entry) abandon(reason error) {
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	en.gone = reason
+	if en.watch != nil {
+		close(en.watch)
+		en.watch = nil
+	}
+	for id, waiters := range en.waiters {
+		for _, waiter := range waiters {
+			waiter <- execution.UpdateResult{ID: id, Err: reason}
+		}
+	}
+	en.waiters = nil
+	for _, q := range en.queries {
+		q.finish(queryOutcome{err: errQueryCleared()})
+	}
+	en.queries = nil
+}
+
+func (e *Engine) shardCount() int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return len(e.shards)
+}

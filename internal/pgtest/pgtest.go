@@ -4,19 +4,19 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 //
-// and each test calls Database. The server starts with the first call, on a free
-// loopback port, with default durability, and stops behind the last test or when
-// the test binary dies. With PERDURE_TEST_POSTGRES set to the URL of an admin
-// database, databases are created on that server instead.
+// and each test calls Schema or Database. The server starts with the first call,
+// on a free loopback port, with default durability, and stops behind the last
+// test or when the test binary dies. With PERDURE_TEST_POSTGRES set to the URL
+// of an admin database, that server is used instead and left as it was.
 package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,46 +26,119 @@ import (
 // Variable names the environment variable with the URL of an admin database.
 const Variable = "PERDURE_TEST_POSTGRES"
 
+// What one test binary has on its server.
 var (
 	mu      sync.Mutex
-	running *cluster
-	counter atomic.Int64
+	running *cluster // nil: not started, or not ours
+	shared  string   // URL of the database that holds the schemas, once there is one
+	counter int      // numbers databases and schemas
 )
 
 // Run runs the tests of a binary and then stops the server, if one was started.
 func Run(m *testing.M) int {
 	code := m.Run()
-	mu.Lock()
-	defer mu.Unlock()
-	if running == nil {
-		return code
-	}
-	if err := running.stop(); err != nil {
+	if err := finish(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
 		return max(code, 1)
 	}
 	return code
 }
 
-// Database creates an empty database that goes with the test, and returns its URL.
+func finish() error {
+	mu.Lock()
+	defer mu.Unlock()
+	if running != nil {
+		return running.stop()
+	}
+	if shared == "" {
+		return nil
+	}
+	return execute(os.Getenv(Variable), "DROP DATABASE "+sharedName()+" WITH (FORCE)")
+}
+
+// Database creates an empty database that goes with the test, and returns its
+// URL. It takes a quarter of a second; most tests need no more than a Schema.
 func Database(t testing.TB) string {
 	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
 	admin, err := adminURL()
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
-	name := fmt.Sprintf("test_%d_%d", os.Getpid(), counter.Add(1))
-	if err := administer(admin, "CREATE DATABASE "+name); err != nil {
+	name := next("test")
+	if err := execute(admin, "CREATE DATABASE "+name); err != nil {
 		t.Fatalf("create database: %v", err)
 	}
+	dropLater(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
+	return inDatabase(admin, name)
+}
+
+// Schema creates an empty schema that goes with the test, in a database that
+// this test binary shares, and returns the URL of a connection that works in it.
+func Schema(t testing.TB) string {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	address, err := sharedURL()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	name := next("schema")
+	if err := execute(address, "CREATE SCHEMA "+name); err != nil {
+		t.Fatalf("create schema: %v", err)
+	}
+	dropLater(t, address, "DROP SCHEMA "+name+" CASCADE")
+	parsed, err := url.Parse(address)
+	if err != nil {
+		t.Fatalf("address %q: %v", address, err)
+	}
+	query := parsed.Query()
+	query.Set("search_path", name)
+	parsed.RawQuery = query.Encode()
+	return parsed.String()
+}
+
+// dropLater cleans a server up that is not ours. Ours goes as a whole, which is
+// much quicker than dropping one database.
+func dropLater(t testing.TB, address, statement string) {
+	if running != nil {
+		return
+	}
 	t.Cleanup(func() {
-		if err := administer(admin, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("drop database: %v", err)
+		if err := execute(address, statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
 		}
 	})
+}
+
+func next(kind string) string {
+	counter++
+	return fmt.Sprintf("%s_%d_%d", kind, os.Getpid(), counter)
+}
+
+func sharedName() string { return fmt.Sprintf("shared_%d", os.Getpid()) }
+
+func sharedURL() (string, error) {
+	if shared != "" {
+		return shared, nil
+	}
+	admin, err := adminURL()
+	if err != nil {
+		return "", err
+	}
+	if err := execute(admin, "CREATE DATABASE "+sharedName()); err != nil {
+		return "", err
+	}
+	shared = inDatabase(admin, sharedName())
+	return shared, nil
+}
+
+// inDatabase names another database of the same server.
+func inDatabase(admin, name string) string {
 	address, err := url.Parse(admin)
 	if err != nil {
-		t.Fatalf("address %q: %v", admin, err)
+		return "" // adminURL has refused it
 	}
 	address.Path = "/" + name
 	return address.String()
@@ -73,10 +146,9 @@ func Database(t testing.TB) string {
 
 func adminURL() (string, error) {
 	if address := os.Getenv(Variable); address != "" {
-		return address, nil
+		_, err := url.Parse(address)
+		return address, err
 	}
-	mu.Lock()
-	defer mu.Unlock()
 	if running == nil {
 		started, err := start()
 		if err != nil {
@@ -87,14 +159,13 @@ func adminURL() (string, error) {
 	return running.url(), nil
 }
 
-func administer(admin, statement string) error {
+func execute(address, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, admin)
+	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, statement)
-	return err
+	return errors.Join(err, conn.Close(ctx))
 }

@@ -12,14 +12,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
-func TestDatabasesAreApart(t *testing.T) {
-	one, two := pgtest.Database(t), pgtest.Database(t)
-	require.NotEqual(t, one, two)
-	for _, address := range []string{one, two} {
+func TestApart(t *testing.T) {
+	addresses := []string{pgtest.Database(t), pgtest.Database(t), pgtest.Schema(t), pgtest.Schema(t)}
+	for _, address := range addresses {
 		conn, err := pgx.Connect(t.Context(), address)
 		require.NoError(t, err)
 		_, err = conn.Exec(t.Context(), "CREATE TABLE same (x int)")
-		require.NoError(t, err)
+		require.NoError(t, err, "nobody else's table is in the way")
 		for setting, want := range map[string]string{"fsync": "on", "synchronous_commit": "on"} {
 			var got string
 			require.NoError(t, conn.QueryRow(t.Context(), "SHOW "+setting).Scan(&got))
@@ -27,4 +26,21 @@ func TestDatabasesAreApart(t *testing.T) {
 		}
 		require.NoError(t, conn.Close(t.Context()))
 	}
+}
+
+func TestCrashAndRestart(t *testing.T) {
+	server := pgtest.Start(t)
+	conn, err := pgx.Connect(t.Context(), server.URL())
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "CREATE TABLE kept (x int)")
+	require.NoError(t, err)
+	server.Crash()
+	require.Error(t, conn.Ping(t.Context()))
+	require.NoError(t, conn.Close(t.Context()))
+	server.Restart()
+	conn, err = pgx.Connect(t.Context(), server.URL())
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "INSERT INTO kept VALUES (1)")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
 }

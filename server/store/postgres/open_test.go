@@ -63,7 +63,7 @@ func TestNewerAndChangedSchema(t *testing.T) {
 		"INSERT INTO store_version (version, name, checksum) SELECT max(version) + 1, 'future', 'x' FROM store_version": store.ErrNewerSchema,
 		"UPDATE store_version SET checksum = 'x' WHERE version = 1":                                                     migrate.ErrChanged,
 	} {
-		address := pgtest.Database(t)
+		address := pgtest.Schema(t)
 		require.NoError(t, open(t, address).Close())
 		_, err := admin(t, address).Exec(t.Context(), statement)
 		require.NoError(t, err)

@@ -25,7 +25,7 @@ func open(t *testing.T, address string) *postgres.Store {
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
-		address := pgtest.Database(t)
+		address := pgtest.Schema(t)
 		return func(t *testing.T) store.Store { return open(t, address) }
 	})
 }

@@ -8,6 +8,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -76,6 +77,7 @@ func (c *Config) Validate() error {
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error", "never"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 		c.validateNumbers(),
+		c.validateSearchAttributes(),
 		c.Limits.validate(),
 	)
 }
@@ -88,6 +90,17 @@ func (c *Config) validateNumbers() error {
 		return fmt.Errorf("drain_timeout: must be positive, not %v", c.DrainTimeout)
 	}
 	return nil
+}
+
+// attributeTypes are the types a search attribute can have.
+var attributeTypes = []string{"Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"}
+
+func (c *Config) validateSearchAttributes() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.SearchAttributes)) {
+		errs = append(errs, oneOf("search attribute "+name, c.SearchAttributes[name], attributeTypes...))
+	}
+	return errors.Join(errs...)
 }
 
 func (l *Listen) validate() error {

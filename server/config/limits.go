@@ -6,6 +6,9 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"perdure/server/apierr"
+	"perdure/visibility/attr"
 )
 
 // Limits bounds everything a client can make grow. Each has a unit, a reason
@@ -16,18 +19,12 @@ type Limits struct {
 	BuildIDBytesMax         int `default:"255" unit:"bytes" key:"limit.workerBuildIdSize" doc:"Build id of a worker: it becomes a label and a search value."`
 	BlobBytesWarn           int `default:"512KiB" unit:"bytes" key:"limit.blobSize.warn" doc:"One group of payloads: larger ones are logged."`
 	BlobBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.blobSize.error" doc:"One group of payloads: it must fit a gRPC message and a commit."`
-	MemoBytesWarn           int `default:"2KiB" unit:"bytes" key:"limit.memoSize.warn" doc:"Memo: larger ones are logged, since every list carries them."`
 	MemoBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.memoSize.error" doc:"Memo: it is copied into each visibility record."`
-	SearchAttributesMax     int `default:"100" unit:"keys" key:"frontend.searchAttributesNumberOfKeysLimit" doc:"Search attributes of one run: each is an index entry."`
-	SearchValueBytesMax     int `default:"2KiB" unit:"bytes" key:"frontend.searchAttributesSizeOfValueLimit" doc:"One search attribute's value: index entries have bounded size."`
-	SearchTotalBytesMax     int `default:"40KiB" unit:"bytes" key:"frontend.searchAttributesTotalSizeLimit" doc:"All search attributes of one run."`
 	UserSummaryBytesMax     int `default:"400" unit:"bytes" key:"limit.userMetadataSummarySize" doc:"Summary for people: one line of a list."`
 	UserDetailsBytesMax     int `default:"20000" unit:"bytes" key:"limit.userMetadataDetailsSize" doc:"Details for people: one page."`
 	HistoryBytesSuggest     int `default:"4MiB" unit:"bytes" key:"limit.historySize.suggestContinueAsNew" doc:"History size at which workers are told to continue as new."`
-	HistoryBytesWarn        int `default:"10MiB" unit:"bytes" key:"limit.historySize.warn" doc:"History size that is logged."`
 	HistoryBytesMax         int `default:"50MiB" unit:"bytes" key:"limit.historySize.error" doc:"History size at which a run is terminated: each replay reads all of it."`
 	HistoryEventsSuggest    int `default:"4096" unit:"events" key:"limit.historyCount.suggestContinueAsNew" doc:"History length at which workers are told to continue as new."`
-	HistoryEventsWarn       int `default:"10240" unit:"events" key:"limit.historyCount.warn" doc:"History length that is logged."`
 	HistoryEventsMax        int `default:"51200" unit:"events" key:"limit.historyCount.error" doc:"History length at which a run is terminated: each replay reads all of it."`
 	ActivityFailureBytesMax int `default:"4KiB" unit:"bytes" key:"limit.mutableStateActivityFailureSize.error" doc:"Last failure kept with a pending activity; longer ones are cut, since the state is written with each transition."`
 	PendingActivitiesMax    int `default:"2000" unit:"activities" key:"limit.numPendingActivities.error" doc:"Activities of one run under way: they are part of its state."`
@@ -36,7 +33,6 @@ type Limits struct {
 	PendingCancelsMax       int `default:"2000" unit:"requests" key:"limit.numPendingCancelRequests.error" doc:"Cancel requests of one run to other workflows under way: they are part of its state."`
 	BufferedEventsMax       int `default:"100" unit:"events" key:"history.maximumBufferedEventsBatch" doc:"Events that wait for a started workflow task to end; beyond it the task is failed."`
 	BufferedBytesMax        int `default:"2MiB" unit:"bytes" key:"history.maximumBufferedEventsSizeInBytes" doc:"Size of events that wait for a started workflow task to end."`
-	BufferedQueriesMax      int `default:"1" unit:"queries" key:"history.MaxBufferedQueryCount" doc:"Queries of one run that wait for its workflow task."`
 	SignalsMax              int `default:"10000" unit:"signals" key:"history.maximumSignalsPerExecution" doc:"Signals of one run: each is an event to replay."`
 	UpdatesInFlightMax      int `default:"10" unit:"updates" key:"history.maxInFlightUpdates" doc:"Updates of one run under way: they are held in memory and messages."`
 	UpdatesMax              int `default:"2000" unit:"updates" key:"history.maxTotalUpdates" doc:"Updates of one run: their ids are remembered for its whole life."`
@@ -50,7 +46,6 @@ type Limits struct {
 	TaskTimeoutDefault         time.Duration `default:"10s" unit:"time" key:"history.defaultWorkflowTaskTimeout" doc:"Workflow task timeout of a workflow that names none."`
 	TaskTimeoutMax             time.Duration `default:"2m" unit:"time" doc:"Longest workflow task timeout; longer ones are cut, since a dead worker is noticed only then."`
 	TaskHeartbeatMax           time.Duration `default:"30m" unit:"time" key:"history.workflowTaskHeartbeatTimeout" doc:"How long a workflow task may be kept alive for local activities."`
-	TaskRetryIntervalMax       time.Duration `default:"10m" unit:"time" key:"history.workflowTaskRetryMaxInterval" doc:"Longest pause before a workflow task that keeps failing is tried again."`
 	SpeculativeScheduleToStart time.Duration `default:"5s" unit:"time" doc:"How long a speculative workflow task waits for a poller before it becomes a normal one."`
 	ReuseIntervalMin           time.Duration `default:"1s" unit:"time" key:"history.workflowIdReuseMinimalInterval" doc:"Least time between terminating starts and chained runs of one workflow id."`
 
@@ -58,16 +53,17 @@ type Limits struct {
 	LongPollMax        time.Duration `default:"20s" unit:"time" key:"history.longPollExpirationInterval" doc:"Longest wait for history or an update's outcome in one call."`
 	SyncMatchWait      time.Duration `default:"200ms" unit:"time" key:"matching.syncMatchWaitDuration" doc:"How long a task waits for a poller in memory before it goes to the durable backlog."`
 	QueryPollerWindow  time.Duration `default:"20s" unit:"time" key:"matching.queryPollerUnavailableWindow" doc:"A query fails at once when nobody polled its queue for so long."`
-	PollerHistory      time.Duration `default:"5m" unit:"time" key:"matching.PollerHistoryTTL" doc:"How long a poller is shown after its last poll."`
-	TaskQueueIdle      time.Duration `default:"5m" unit:"time" key:"matching.maxTaskQueueIdleTime" doc:"A task queue that nobody used for so long leaves memory."`
+	StickyPollerWindow time.Duration `default:"10s" unit:"time" doc:"A sticky queue counts as dead when nobody polled it for so long."`
+	PollerHistory      time.Duration `default:"5m" unit:"time" key:"matching.PollerHistoryTTL" doc:"How long a poller is shown after its last poll, and a task queue without use stays in memory."`
 	BacklogBatchMax    int           `default:"100" unit:"tasks" key:"matching.maxTaskBatchSize" doc:"Tasks written to the backlog in one statement."`
 	BacklogReadMax     int           `default:"1000" unit:"tasks" key:"matching.getTasksBatchSize" doc:"Tasks read from a backlog at once: bounds memory."`
 	HistoryPageMax     int           `default:"256" unit:"events" key:"limit.historyMaxPageSize" doc:"Events of one page of history; larger pages are cut."`
 	VisibilityPageMax  int           `default:"1000" unit:"runs" key:"frontend.visibilityMaxPageSize" doc:"Runs of one page of a list; larger pages are cut."`
 	RetentionMin       time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`
-	RequestsPerSecond  int           `default:"2400" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second; bursts of twice that."`
-	NamespacePerSecond int           `default:"2400" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace; bursts of twice that."`
-	VisibilityPerSec   int           `default:"10" unit:"calls/s" key:"frontend.namespaceRPS.visibility" doc:"Lists and counts a node takes a second for one namespace."`
+	RequestsPerSecond  int           `default:"100000" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second, bursts of twice that: above what a node can do, so that it is the operator who draws a line."`
+	NamespacePerSecond int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
+	VisibilityPerSec   int           `default:"100" unit:"calls/s" key:"frontend.namespaceRPS.visibility" doc:"Lists and counts a node takes a second for one namespace: one can cost the store much."`
+	LongPollsMax       int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
 }
 
 // SetDynamic sets the limit that the public server calls key. An unknown key
@@ -106,6 +102,20 @@ func positive(v reflect.Value) bool {
 	return v.Int() > 0
 }
 
+// fixedLimits are bounds that no setting moves, since stored data or clients count on them.
+var fixedLimits = []struct {
+	what  string
+	value int
+	unit  string
+	why   string
+}{
+	{"Search attributes of one run", attr.MaxKeys, "keys", "Each is an index entry."},
+	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
+	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
+	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
+	{"Shards of a store", shardsMax, "shards", "One slot each at least."},
+}
+
 // LimitsMarkdown renders the reference page docs/limits.md.
 func LimitsMarkdown() string {
 	var b strings.Builder
@@ -119,6 +129,10 @@ func LimitsMarkdown() string {
 			key = "`" + key + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.path, f.defaultText, f.tag.Get("unit"), f.tag.Get("doc"), key)
+	}
+	b.WriteString("\n## Fixed\n\n| What | Value | Unit | Why |\n|---|---|---|---|\n")
+	for _, f := range fixedLimits {
+		fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", f.what, f.value, f.unit, f.why)
 	}
 	return b.String()
 }

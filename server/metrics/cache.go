@@ -16,13 +16,7 @@ var (
 	// CacheEntries counts what is cached.
 	CacheEntries = gauge[CacheName](Def{Domain: Cache, Name: "perdure_cache_entries", Unit: "entries",
 		Help: "Entries held."})
-	// CacheBytes estimates the memory of what is cached.
-	CacheBytes = gauge[CacheName](Def{Domain: Cache, Name: "perdure_cache_bytes", Unit: "bytes",
-		Help: "Estimated memory of the entries held."})
 	// CacheEvicted counts what had to go.
 	CacheEvicted = counter[CacheName](Def{Domain: Cache, Name: "perdure_cache_evicted_total", Unit: "entries",
 		Help: "Entries dropped to make room."})
-	// CacheLockWait times the wait for an execution's lock.
-	CacheLockWait = histogram[CacheName](Def{Domain: Cache, Name: "perdure_cache_lock_wait_seconds", Unit: "seconds", Buckets: fast,
-		Help: "Time a command waited for the lock of its execution."})
 )

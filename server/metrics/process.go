@@ -6,9 +6,6 @@ const Process Domain = "Process"
 // Build labels what is running.
 type Build struct{ Version, Revision, GoVersion string }
 
-// Component names a part of the program.
-type Component struct{ Component string }
-
 // Level is a log level: debug, info, warn, error.
 type Level struct{ Level string }
 
@@ -19,9 +16,6 @@ var (
 	// BuildInfo is 1 for what is running.
 	BuildInfo = gauge[Build](Def{Domain: Process, Name: "perdure_build_info", Unit: "info",
 		Help: "Always 1; the labels tell what is running."})
-	// Panics counts panics that were caught.
-	Panics = counter[Component](Def{Domain: Process, Name: "perdure_panics_total", Unit: "panics",
-		Help: "Panics that were caught: each is a bug."})
 	// LogEvents counts log lines.
 	LogEvents = counter[Level](Def{Domain: Process, Name: "perdure_log_events_total", Unit: "lines",
 		Help: "Log lines written, by level."})

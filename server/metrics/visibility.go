@@ -6,7 +6,7 @@ const Visibility Domain = "Visibility"
 // VisibilityDoc labels one record's write. Kind is index or delete.
 type VisibilityDoc struct{ Store, Kind, Outcome string }
 
-// VisibilityQuery labels one search. API is list, scan, count, group.
+// VisibilityQuery labels one search. API is list or count.
 type VisibilityQuery struct{ Store, API, Outcome string }
 
 var (
@@ -30,7 +30,7 @@ var (
 		Help: "Records that shared one batch."})
 	// VisibilityQueries counts searches.
 	VisibilityQueries = counter[VisibilityQuery](Def{Domain: Visibility, Name: "perdure_visibility_query_total", Unit: "queries",
-		Help: "Searches, by API (list, scan, count, group) and outcome (ok, invalid, error)."})
+		Help: "Searches, by API (list, count) and outcome (ok, error)."})
 	// VisibilityQueryDuration times searches.
 	VisibilityQueryDuration = histogram[Store](Def{Domain: Visibility, Name: "perdure_visibility_query_duration_seconds", Unit: "seconds", Buckets: fast,
 		Help: "Time of one search in the visibility store."})

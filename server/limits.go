@@ -1,0 +1,32 @@
+package server
+
+import (
+	"perdure/server/config"
+	"perdure/server/execution"
+	"perdure/server/matching"
+)
+
+// executionLimits are the limits that the pure core enforces.
+func executionLimits(l config.Limits) execution.Limits {
+	return execution.Limits{
+		BlobBytes: l.BlobBytesMax, MemoBytes: l.MemoBytesMax, IDBytes: l.IDBytesMax,
+		PendingActivities: l.PendingActivitiesMax, PendingChildren: l.PendingChildrenMax,
+		PendingSignals: l.PendingSignalsMax, PendingCancels: l.PendingCancelsMax,
+		BufferedEvents: l.BufferedEventsMax, BufferedBytes: l.BufferedBytesMax,
+		Signals:         int64(l.SignalsMax),
+		UpdatesInFlight: l.UpdatesInFlightMax, Updates: int64(l.UpdatesMax), UpdatesSuggestContinueRatio: l.UpdatesSuggestRatio,
+		HistoryBytesSuggest: int64(l.HistoryBytesSuggest), HistoryEventsSuggest: int64(l.HistoryEventsSuggest),
+		HistoryBytes: int64(l.HistoryBytesMax), HistoryEvents: int64(l.HistoryEventsMax),
+		ActivityFailureBytes: l.ActivityFailureBytesMax,
+		TaskTimeoutDefault:   l.TaskTimeoutDefault, TaskTimeoutMax: l.TaskTimeoutMax, TaskHeartbeat: l.TaskHeartbeatMax,
+		SpeculativeScheduleToStart: l.SpeculativeScheduleToStart, ChainedStartInterval: l.ReuseIntervalMin, ResetPoints: l.ResetPointsMax,
+	}
+}
+
+// matchingLimits are the limits of task queues; what is not set here has the package's own default.
+func matchingLimits(l config.Limits) matching.Limits {
+	return matching.Limits{
+		SyncMatchWait: l.SyncMatchWait, PollWait: l.TaskPollMax, StickyPollerAge: l.StickyPollerWindow,
+		PollerAge: l.PollerHistory, ReadAheadTasks: l.BacklogReadMax, BatchTasks: l.BacklogBatchMax,
+	}
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"perdure/server/cluster"
+	"perdure/server/config"
+	"perdure/server/frontend"
+	"perdure/server/history"
+	"perdure/server/matching"
+	"perdure/server/metrics"
+	"perdure/server/namespace"
+	"perdure/server/store"
+	"perdure/visibility"
+	"perdure/visibility/indexer"
+)
+
+// services are the parts of a node, each started after those it needs.
+type services struct {
+	store      store.Store
+	visibility visibility.Store
+	indexer    *indexer.Indexer
+	namespaces *namespace.Registry
+	matching   *matching.Engine
+	history    *history.Engine
+	frontend   *frontend.Frontend
+	api        http.Handler
+}
+
+// startServices opens the stores, takes the shards and makes ready to serve.
+func startServices(ctx context.Context, c config.Config, o Options) (*services, error) {
+	s := &services{}
+	if err := s.start(ctx, c, o); err != nil {
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer done()
+		return nil, errors.Join(err, s.stop(last))
+	}
+	return s, nil
+}
+
+func (s *services) start(ctx context.Context, c config.Config, o Options) error {
+	if err := s.openStores(ctx, c, o); err != nil {
+		return err
+	}
+	s.namespaces = namespace.New(s.store, o.Logger)
+	if err := prepareNamespaces(ctx, s.namespaces, c); err != nil {
+		return err
+	}
+	if err := s.startEngines(ctx, c, o); err != nil {
+		return err
+	}
+	return s.makeFrontend(ctx, c, o)
+}
+
+func (s *services) openStores(ctx context.Context, c config.Config, o Options) error {
+	opened, err := openStore(ctx, c.Store, c.Shards, o.Logger)
+	if err != nil {
+		return err
+	}
+	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
+	found, err := openVisibility(ctx, visibilityURL(c))
+	if err != nil {
+		return err
+	}
+	s.visibility = observeVisibility(found, o.Metrics)
+	s.indexer = indexer.New(indexer.Config{Store: s.visibility, Logger: o.Logger, Metrics: o.Metrics})
+	return nil
+}
+
+// startEngines ties the knot: matching starts tasks in history, history offers tasks to matching.
+func (s *services) startEngines(ctx context.Context, c config.Config, o Options) error {
+	leases := &lateLeases{}
+	s.matching = matching.New(matching.Config{
+		Store: s.store, Leases: leases, Namespaces: s.namespaces,
+		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
+	})
+	engine, err := history.New(history.Config{
+		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer,
+		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics, Owner: c.OwnerAddress(),
+	})
+	if err != nil {
+		return err
+	}
+	leases.Leases = engine
+	s.matching.SetHistory(engine)
+	if err := s.matching.Start(ctx); err != nil {
+		return err
+	}
+	if err := engine.Start(ctx); err != nil {
+		return fmt.Errorf("start history: %w", err)
+	}
+	s.history = engine
+	return nil
+}
+
+// lateLeases is set once, before matching starts.
+type lateLeases struct{ cluster.Leases }
+
+func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options) error {
+	info, err := clusterInfo(ctx, s.store, schemeOf(c.Store))
+	if err != nil {
+		return err
+	}
+	s.frontend = frontend.New(frontend.Config{
+		History: s.history, Matching: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
+		Limits: c.Limits, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
+		Logger: o.Logger, Observer: newRPCObserver(o.Metrics),
+	})
+	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})
+	return err
+}
+
+func observeHTTP(reg *metrics.Registry) func(method string, status int, seconds float64) {
+	duration := metrics.HTTPDuration.In(reg, metrics.None{})
+	return func(method string, status int, seconds float64) {
+		metrics.HTTPRequests.In(reg, metrics.HTTPCall{Method: method, Code: fmt.Sprint(status)}).Inc()
+		duration.Observe(seconds)
+	}
+}
+
+// answerPolls ends the calls that wait, so that workers go elsewhere or come back.
+func (s *services) answerPolls(ctx context.Context) error {
+	s.frontend.Drain()
+	s.history.Drain()
+	if err := s.matching.Stop(ctx); err != nil {
+		return fmt.Errorf("stop matching: %w", err)
+	}
+	return nil
+}
+
+// indexTimeout is how long records may take to reach the visibility store at a
+// stop. What does not is written after the next start.
+const indexTimeout = time.Second
+
+// stop ends what was started, in the other order.
+func (s *services) stop(ctx context.Context) error {
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	if s.history != nil {
+		note("stop history", s.history.Stop(ctx))
+	}
+	if s.indexer != nil {
+		short, done := context.WithTimeout(ctx, indexTimeout)
+		defer done()
+		note("stop the indexer", s.indexer.Close(short))
+	}
+	if s.visibility != nil {
+		note("close the visibility store", s.visibility.Close())
+	}
+	if s.store != nil {
+		note("close the store", s.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -80,7 +80,9 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	})
 	engine, err := history.New(history.Config{
 		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer,
-		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics, Owner: c.OwnerAddress(),
+		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
+		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
+		LongPoll: c.Limits.LongPollMax, NoPollerWindow: c.Limits.QueryPollerWindow,
 	})
 	if err != nil {
 		return err
@@ -95,6 +97,28 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	}
 	s.history = engine
 	return nil
+}
+
+// singleOwner: these stores belong to one process at a time, by memory or by a file lock.
+func singleOwner(storeURL string) bool {
+	return schemeOf(storeURL) == "memory" || schemeOf(storeURL) == "sqlite"
+}
+
+// ownerName names this node in leases. Where there can be no other, whoever
+// comes next takes over at once, whatever its address.
+func ownerName(c config.Config) string {
+	if singleOwner(c.Store) {
+		return "only"
+	}
+	return c.OwnerAddress()
+}
+
+// leaseDuration is long where nobody waits for the lease: renewing costs statements.
+func leaseDuration(storeURL string) time.Duration {
+	if singleOwner(storeURL) {
+		return time.Minute
+	}
+	return 10 * time.Second
 }
 
 // lateLeases is set once, before matching starts.

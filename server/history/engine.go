@@ -48,6 +48,10 @@ type Config struct {
 	CacheEntries int
 	// LookAhead is how far ahead wake-ups are kept in memory. Default 10 minutes.
 	LookAhead time.Duration
+	// LongPoll is how long a call waits for history or an update before it tells how far things are. Default 20 s.
+	LongPoll time.Duration
+	// NoPollerWindow is how long a queue without polls still counts as served. Default 20 s.
+	NoPollerWindow time.Duration
 	// CheckpointInterval is how often a busy shard's log is trimmed. Default 10 s.
 	CheckpointInterval time.Duration
 }
@@ -64,6 +68,12 @@ func (c *Config) setDefaults() {
 	}
 	if c.LookAhead == 0 {
 		c.LookAhead = 10 * time.Minute
+	}
+	if c.LongPoll == 0 {
+		c.LongPoll = 20 * time.Second
+	}
+	if c.NoPollerWindow == 0 {
+		c.NoPollerWindow = 20 * time.Second
 	}
 	if c.CheckpointInterval == 0 {
 		c.CheckpointInterval = 10 * time.Second

@@ -233,15 +233,12 @@ func (e *Engine) noAnswer(en *entry) error {
 	}
 	queue := cluster.TaskQueue{NamespaceID: en.workflow.NamespaceID, Name: name, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 	for _, p := range lookup.RecentPollers(queue) {
-		if time.Since(p.LastAccessTime.AsTime()) < noPollerWindow {
+		if time.Since(p.LastAccessTime.AsTime()) < e.cfg.NoPollerWindow {
 			return errQueryTimeout()
 		}
 	}
 	return serviceerror.NewFailedPrecondition("no poller seen for task queue recently, worker may be down")
 }
-
-// noPollerWindow is how long a queue without polls still counts as served.
-const noPollerWindow = 20 * time.Second
 
 // queryDirectly sends the query to a worker without a workflow task.
 func (e *Engine) queryDirectly(ctx context.Context, ns *cluster.Namespace, en *entry, s *execution.State, query *querypb.WorkflowQuery) queryOutcome {

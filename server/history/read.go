@@ -45,9 +45,6 @@ func decodePageToken(b []byte, runID string) (pageToken, error) {
 // historyPageMax is the default and the cap of a page, in events.
 const historyPageMax = 256
 
-// historyWait is how long a long poll waits for news.
-const historyWait = 20 * time.Second
-
 // answerReserve is kept of a caller's deadline so that the answer arrives in time.
 const answerReserve = time.Second
 
@@ -139,7 +136,7 @@ func (e *Engine) awaitNews(ctx context.Context, en *entry, req *workflowservice.
 			return state, nil
 		}
 		if patience == nil {
-			patience = time.NewTimer(patienceOf(ctx, historyWait))
+			patience = time.NewTimer(patienceOf(ctx, e.cfg.LongPoll))
 			defer patience.Stop()
 			e.metrics.longPolls.Add(1)
 			defer e.metrics.longPolls.Add(-1)

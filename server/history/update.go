@@ -17,9 +17,6 @@ import (
 	"perdure/server/metrics"
 )
 
-// updateWait is how long a call waits for an update before it tells how far it has come.
-const updateWait = 20 * time.Second
-
 func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.UpdateWorkflowExecutionResponse, error) {
 	ref, err := e.inChain(ctx, ns, req.WorkflowExecution, req.FirstExecutionRunId)
 	if err != nil {
@@ -101,7 +98,7 @@ func (en *entry) unawait(id string, waiter chan execution.UpdateResult) {
 
 // awaitUpdate waits until the update has come as far as asked, or patience ends.
 func (e *Engine) awaitUpdate(ctx context.Context, en *entry, id string, stage enumspb.UpdateWorkflowExecutionLifecycleStage, waiter chan execution.UpdateResult) (progress, error) {
-	patience := time.NewTimer(patienceOf(ctx, updateWait))
+	patience := time.NewTimer(patienceOf(ctx, e.cfg.LongPoll))
 	defer patience.Stop()
 	e.metrics.longPolls.Add(1)
 	defer e.metrics.longPolls.Add(-1)

@@ -20,8 +20,6 @@ type Limits struct {
 	BlobBytesWarn           int `default:"512KiB" unit:"bytes" key:"limit.blobSize.warn" doc:"One group of payloads: larger ones are logged."`
 	BlobBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.blobSize.error" doc:"One group of payloads: it must fit a gRPC message and a commit."`
 	MemoBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.memoSize.error" doc:"Memo: it is copied into each visibility record."`
-	UserSummaryBytesMax     int `default:"400" unit:"bytes" key:"limit.userMetadataSummarySize" doc:"Summary for people: one line of a list."`
-	UserDetailsBytesMax     int `default:"20000" unit:"bytes" key:"limit.userMetadataDetailsSize" doc:"Details for people: one page."`
 	HistoryBytesSuggest     int `default:"4MiB" unit:"bytes" key:"limit.historySize.suggestContinueAsNew" doc:"History size at which workers are told to continue as new."`
 	HistoryBytesMax         int `default:"50MiB" unit:"bytes" key:"limit.historySize.error" doc:"History size at which a run is terminated: each replay reads all of it."`
 	HistoryEventsSuggest    int `default:"4096" unit:"events" key:"limit.historyCount.suggestContinueAsNew" doc:"History length at which workers are told to continue as new."`

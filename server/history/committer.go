@@ -283,8 +283,7 @@ func (e *Engine) noteCommitted(g *group) {
 			records[ch.entry.shard]++
 		}
 		if status := ch.state.Status; status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ch.visibility {
-			e.metrics.historyEvents.Observe(float64(ch.state.NextEventID - 1))
-			e.metrics.historyBytes.Observe(float64(ch.state.HistorySize))
+			e.countClosed(ch.state, ch.entry.workflow.NamespaceID)
 		}
 	}
 	for s, part := range g.byShard {

@@ -88,6 +88,7 @@ func (c *Config) setDefaults() {
 type Engine struct {
 	cfg       Config
 	metrics   engineMetrics
+	names     namespaceNames
 	committer *committer
 	lookups   *lookups
 
@@ -211,6 +212,7 @@ func errNotOwned() error {
 
 // env is what a decision may know.
 func (e *Engine) env(ns *cluster.Namespace) execution.Env {
+	e.names.note(ns)
 	return execution.Env{
 		Now: time.Now().UTC(), NewID: uuid.NewString, Limits: e.cfg.Limits,
 		Namespace: execution.Namespace{

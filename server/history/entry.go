@@ -94,7 +94,7 @@ func (e *Engine) install(en *entry, d execution.Decision) (after func()) {
 	for _, r := range d.Updates {
 		en.results = append(en.results, pendingResult{version: d.State.Version, result: r})
 	}
-	e.metrics.transitions.Inc()
+	e.count(en, d)
 	if d.Volatile {
 		en.unsaved = append(en.unsaved, d.Events...)
 		if en.stored >= en.queued {

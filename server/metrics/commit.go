@@ -9,9 +9,6 @@ type StoreCall struct{ Store, Op string }
 // StoreError labels a failed call: lease_lost, conflict, unknown_outcome, not_found, other.
 type StoreError struct{ Store, Op, Reason string }
 
-// PoolState labels database connections: idle, used, max.
-type PoolState struct{ Store, State string }
-
 // Reason says why, from a small set that the definition lists.
 type Reason struct{ Reason string }
 
@@ -46,9 +43,6 @@ var (
 	// StoreErrors counts failed calls of the backend.
 	StoreErrors = counter[StoreError](Def{Domain: Commit, Name: "perdure_store_errors_total", Unit: "calls",
 		Help: "Calls of the store that failed, by operation and reason."})
-	// StoreConnections counts database connections.
-	StoreConnections = gauge[PoolState](Def{Domain: Commit, Name: "perdure_store_connections", Unit: "connections",
-		Help: "Database connections of this process, by state (idle, used, max)."})
 	// ShardsOwned counts shards this process owns.
 	ShardsOwned = gauge[None](Def{Domain: Commit, Name: "perdure_shards_owned", Unit: "shards",
 		Help: "Shards this process owns."})
@@ -58,7 +52,4 @@ var (
 	// ShardsLost counts shards that ended here.
 	ShardsLost = counter[Reason](Def{Domain: Commit, Name: "perdure_shard_closed_total", Unit: "shards",
 		Help: "Shards given up, by reason (released, lease_lost)."})
-	// ShardAcquireDuration times the way from acquiring a shard to serving it.
-	ShardAcquireDuration = histogram[None](Def{Domain: Commit, Name: "perdure_shard_acquire_duration_seconds", Unit: "seconds", Buckets: fast,
-		Help: "Time from acquiring a shard to serving it, recovery included."})
 )

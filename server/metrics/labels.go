@@ -12,12 +12,6 @@ type Namespaced struct{ Namespace string }
 // NamespaceOutcome tells how it ended in a namespace.
 type NamespaceOutcome struct{ Namespace, Outcome string }
 
-// Queue names a reader of the log: dispatch, timer, visibility.
-type Queue struct{ Queue string }
-
-// QueueOutcome tells what became of a task of a log reader.
-type QueueOutcome struct{ Queue, Outcome string }
-
 // Store names a backend: memory, sqlite, postgres.
 type Store struct{ Store string }
 

@@ -22,7 +22,4 @@ var (
 	// SeriesOverflow counts look-ups that found a metric full.
 	SeriesOverflow = counter[MetricName](Def{Domain: Process, Name: "perdure_metrics_overflow_total", Unit: "look-ups",
 		Help: "Look-ups of new label sets of a metric that has too many; they count as _other_."})
-	// NamespacesKnown counts namespaces.
-	NamespacesKnown = gauge[None](Def{Domain: Process, Name: "perdure_namespaces", Unit: "namespaces",
-		Help: "Namespaces this process knows."})
 )

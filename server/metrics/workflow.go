@@ -22,12 +22,9 @@ var (
 	// WorkflowTasks counts finished workflow tasks.
 	WorkflowTasks = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_workflow_task_total", Unit: "tasks",
 		Help: "Workflow tasks finished, by outcome (completed, failed, timed_out)."})
-	// Activities counts finished activity attempts.
-	Activities = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_activity_total", Unit: "attempts",
-		Help: "Activity attempts finished, by outcome (completed, failed, canceled, timed_out)."})
-	// ActivityScheduleToStart times activities from schedule to start.
-	ActivityScheduleToStart = histogram[Namespaced](Def{Domain: Workflow, Name: "perdure_activity_schedule_to_start_seconds", Unit: "seconds", Buckets: slow,
-		Help: "Time an activity attempt waited for a worker."})
+	// Activities counts activities that ended; retried attempts are not among them.
+	Activities = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_activity_total", Unit: "activities",
+		Help: "Activities ended, retries over, by outcome (completed, failed, canceled, timed_out)."})
 	// Signals counts accepted signals.
 	Signals = counter[Namespaced](Def{Domain: Workflow, Name: "perdure_signals_total", Unit: "signals",
 		Help: "Signals written to a history."})

@@ -1,0 +1,3 @@
+// Package lint is the project's style as tests: import directions, sizes,
+// banned calls and names. CONTRIBUTING.md tells the rules in prose.
+package lint

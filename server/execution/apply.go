@@ -201,7 +201,10 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	}
 	s.Status, s.NewRunID = status, newRunID
 	s.CloseTime, s.CloseEventID = e.EventTime.AsTime(), e.EventId
-	s.Task, s.StickyQueue, s.StickyTimeout, s.TaskHeartbeatSince = nil, "", 0, time.Time{}
+	if s.TaskStarted() || (s.Task != nil && s.Task.Kind != TaskNormal) {
+		s.Task = nil // one that nobody took stays to be seen
+	}
+	s.StickyQueue, s.StickyTimeout, s.TaskHeartbeatSince = "", 0, time.Time{}
 	s.CloseAttempted, s.FirstTaskDelayed = false, false
 	s.Activities.clear()
 	s.Timers.clear()

@@ -62,6 +62,20 @@ func (s *State) addKeywords(name string, values ...string) {
 	}})
 }
 
+// withoutBuilds leaves out what a run keeps of its own workers.
+func withoutBuilds(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
+	kept := make(map[string]*commonpb.Payload, len(sa.GetIndexedFields()))
+	for name, value := range sa.GetIndexedFields() {
+		if name != "BuildIds" && name != "BinaryChecksums" {
+			kept[name] = value
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return &commonpb.SearchAttributes{IndexedFields: kept}
+}
+
 // mergeMemo returns the memo with the upserted keys; a key without value is removed.
 func mergeMemo(memo, upsert *commonpb.Memo) *commonpb.Memo {
 	merged := make(map[string]*commonpb.Payload, len(memo.GetFields())+len(upsert.GetFields()))

@@ -153,7 +153,7 @@ func (t *transition) follow(initiator enumspb.ContinueAsNewInitiator) *continuat
 		ContinuedExecutionRunId:         t.s.RunID, Initiator: initiator,
 		OriginalExecutionRunId: runID, FirstExecutionRunId: old.FirstExecutionRunId, WorkflowId: t.s.WorkflowID,
 		RetryPolicy: old.RetryPolicy, CronSchedule: old.CronSchedule, Attempt: 1,
-		Memo: t.s.Memo, SearchAttributes: t.s.SearchAttributes, LastCompletionResult: old.LastCompletionResult,
+		Memo: t.s.Memo, SearchAttributes: withoutBuilds(t.s.SearchAttributes), LastCompletionResult: old.LastCompletionResult,
 		PrevAutoResetPoints: t.expiringResetPoints(), Priority: t.s.Priority, CompletionCallbacks: old.CompletionCallbacks,
 	}
 	return &continuation{runID: runID, started: started}
@@ -234,6 +234,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if duration(a.WorkflowTaskTimeout) > 0 {
 		s.WorkflowTaskTimeout = a.WorkflowTaskTimeout
 	}
+	s.WorkflowRunTimeout = durationpb.New(duration(s.WorkflowRunTimeout))
 	timeouts := normaliseRunTimeouts(nil, s.WorkflowRunTimeout, s.WorkflowTaskTimeout, t.env.Limits)
 	s.WorkflowTaskTimeout = durationpb.New(timeouts.task)
 	s.Input, s.Header, s.Memo = a.Input, a.Header, a.Memo

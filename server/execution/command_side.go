@@ -132,12 +132,29 @@ func (t *transition) upsertSearchAttributes(b *batch, a *commandpb.UpsertWorkflo
 	e.Attributes = &historypb.HistoryEvent_UpsertWorkflowSearchAttributesEventAttributes{
 		UpsertWorkflowSearchAttributesEventAttributes: &historypb.UpsertWorkflowSearchAttributesEventAttributes{
 			WorkflowTaskCompletedEventId: b.completedID,
-			SearchAttributes:             attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes),
+			SearchAttributes:             typed(t.env.Namespace.SearchAttributes, a.SearchAttributes),
 		},
 	}
 	t.append(e)
 	t.visibility = true
 	return nil
+}
+
+// typed gives every value its type, also those that remove an attribute.
+func typed(custom attr.Types, sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
+	fields := make(map[string]*commonpb.Payload, len(sa.IndexedFields))
+	for name, payload := range sa.IndexedFields {
+		if attr.IsNull(payload) {
+			kind, _ := attr.TypeOf(custom, name)
+			removal := proto.CloneOf(payload)
+			removal.Metadata["type"] = []byte(kind.String())
+			fields[name] = removal
+		}
+	}
+	for name, payload := range attr.Canonical(custom, sa).GetIndexedFields() {
+		fields[name] = payload
+	}
+	return &commonpb.SearchAttributes{IndexedFields: fields}
 }
 
 func (t *transition) checkSearchAttributes(sa *commonpb.SearchAttributes) error {

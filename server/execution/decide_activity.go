@@ -216,7 +216,7 @@ func (t *transition) endActivity(a *Activity, e *historypb.HistoryEvent, started
 
 // timeOutActivity ends an attempt by a timeout; it may be retried.
 func (t *transition) timeOutActivity(a *Activity, kind enumspb.TimeoutType) {
-	failure := timeoutFailure("activity "+kind.String()+" timeout", kind, a.HeartbeatDetails)
+	failure := timeoutFailure("activity "+kind.String()+" timeout", kind, nil)
 	retry := enumspb.RETRY_STATE_TIMEOUT
 	if kind == enumspb.TIMEOUT_TYPE_START_TO_CLOSE || kind == enumspb.TIMEOUT_TYPE_HEARTBEAT {
 		retry = t.retryActivity(a, failure)
@@ -226,8 +226,9 @@ func (t *transition) timeOutActivity(a *Activity, kind enumspb.TimeoutType) {
 	}
 	if retry == enumspb.RETRY_STATE_TIMEOUT && kind != enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START {
 		failure = timeoutFailure("Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying",
-			enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, a.HeartbeatDetails)
+			enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil)
 	}
+	failure.GetTimeoutFailureInfo().LastHeartbeatDetails = a.HeartbeatDetails
 	failure.Cause = a.LastFailure
 	e := t.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT)
 	timedOut := &historypb.ActivityTaskTimedOutEventAttributes{Failure: failure, ScheduledEventId: a.ScheduledEventID, RetryState: retry}

@@ -135,15 +135,10 @@ func (t *transition) complete(c CompleteTask) error {
 
 // afterCompletion flushes what arrived meanwhile and schedules the next task if one is needed.
 func (t *transition) afterCompletion(r *workflowservice.RespondWorkflowTaskCompletedRequest, b *batch) {
-	needed := t.flush() || r.ForceCreateNewWorkflowTask
-	switch {
-	case needed:
-		t.scheduleTask()
-	case t.s.hasOpenUpdates():
-		t.scheduleSpeculative()
-	default:
+	if !t.flush() && !r.ForceCreateNewWorkflowTask && !t.s.hasOpenUpdates() {
 		return
 	}
+	t.scheduleTask()
 	if r.ReturnNewWorkflowTask && t.s.Task != nil {
 		b.eager.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted")
 	}
@@ -204,7 +199,7 @@ func (t *transition) dropSpeculative(c CompleteTask) bool {
 	if r.GetCapabilities().GetDiscardSpeculativeWorkflowTaskWithEvents() {
 		allowed += 10
 	}
-	if task.ScheduledEventID-1-t.s.PreviousStartedID > allowed || len(r.Messages) == 0 {
+	if task.ScheduledEventID-1-t.s.PreviousStartedID > allowed {
 		return false
 	}
 	rejections := make([]*rejection, 0, len(r.Messages))

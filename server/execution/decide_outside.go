@@ -89,6 +89,7 @@ func (t *transition) requestCancel(c RequestCancel) error {
 	}
 	t.record(e)
 	t.s.CancelRequested, t.s.CancelRequestID = true, c.RequestID
+	t.s.FirstTaskDelayed = false // who waits to be cancelled need not wait to start
 	t.limitBuffer()
 	t.scheduleTask()
 	return nil

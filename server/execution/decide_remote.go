@@ -40,7 +40,6 @@ func (t *transition) childStartFailed(c ChildStartFailed) error {
 		StartChildWorkflowExecutionFailedEventAttributes: &historypb.StartChildWorkflowExecutionFailedEventAttributes{
 			Namespace: child.Namespace, NamespaceId: child.NamespaceID, WorkflowId: child.WorkflowID, WorkflowType: initiated.GetWorkflowType(),
 			Cause: c.Cause, Control: initiated.GetControl(), InitiatedEventId: child.InitiatedEventID,
-			WorkflowTaskCompletedEventId: initiated.GetWorkflowTaskCompletedEventId(),
 		},
 	}
 	t.s.Children.drop(c.InitiatedEventID)

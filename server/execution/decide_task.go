@@ -168,11 +168,11 @@ func (s *State) ProvisionalEvents() []*historypb.HistoryEvent {
 	}
 	t := &transition{s: s}
 	scheduled := t.scheduledEvent(task)
-	scheduled.EventId, scheduled.TaskId = task.ScheduledEventID, task.ScheduledEventID
+	scheduled.EventId = task.ScheduledEventID
 	events := []*historypb.HistoryEvent{scheduled}
 	if task.StartedEventID != 0 {
 		started := startedEvent(task)
-		started.EventId, started.TaskId = task.StartedEventID, task.StartedEventID
+		started.EventId = task.StartedEventID
 		events = append(events, started)
 	}
 	return events

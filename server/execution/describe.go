@@ -25,6 +25,7 @@ func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecuti
 		WorkflowExecutionInfo: s.describeInfo(),
 		WorkflowExtendedInfo:  s.describeExtended(),
 	}
+	r.PendingWorkflowTask = s.describeTask()
 	if !s.Open() {
 		return r
 	}
@@ -37,7 +38,6 @@ func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecuti
 			InitiatedId: child.InitiatedEventID, ParentClosePolicy: child.ClosePolicy,
 		})
 	}
-	r.PendingWorkflowTask = s.describeTask()
 	return r
 }
 

@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -36,9 +35,6 @@ func (f *Frontend) checkSignal(req *workflowservice.SignalWorkflowExecutionReque
 	}
 	if err := f.checkBlob(req.GetInput()); err != nil {
 		return err
-	}
-	if req.GetRequestId() == "" {
-		req.RequestId = uuid.NewString()
 	}
 	return nil
 }

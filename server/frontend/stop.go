@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -32,6 +33,8 @@ func (f *Frontend) TerminateWorkflowExecution(ctx context.Context, req *workflow
 	if err := f.checkBlob(req.GetDetails()); err != nil {
 		return nil, err
 	}
+	req.Reason = cmp.Or(req.GetReason(), "terminated by user via frontend")
+	req.Identity = cmp.Or(req.GetIdentity(), "frontend-service")
 	return f.history.TerminateWorkflowExecution(ctx, namespaceOf(ctx), req)
 }
 

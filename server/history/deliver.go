@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -111,9 +112,12 @@ func (e *Engine) untilVisible(ctx context.Context, en *entry) {
 	}
 }
 
+// messageSpace makes the ids of messages differ from all others.
+var messageSpace = uuid.MustParse("6b1f5a9e-3f0a-4f5e-9d3c-2a1f0c9b7e11")
+
 // messageID is the request id of a message: the same each time it is sent.
 func messageID(en *entry, initiatedEventID int64) string {
-	return fmt.Sprintf("%s:%d", en.runID, initiatedEventID)
+	return uuid.NewSHA1(messageSpace, fmt.Appendf(nil, "%s:%d", en.runID, initiatedEventID)).String()
 }
 
 func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry, child *execution.Child) (execution.Command, error) {

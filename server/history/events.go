@@ -84,5 +84,10 @@ func provisional(s *execution.State) []*historypb.HistoryEvent {
 	if !s.Open() {
 		return nil
 	}
-	return s.ProvisionalEvents()
+	events := s.ProvisionalEvents()
+	if s.Task != nil && s.Task.Kind == execution.TaskTransient && len(events) > 1 {
+		// Who retries a task is shown to the worker that has it, not to readers.
+		events[1].GetWorkflowTaskStartedEventAttributes().Identity = ""
+	}
+	return events
 }

@@ -88,8 +88,12 @@ func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowEx
 	started := &workflowservice.StartWorkflowExecutionResponse{
 		RunId: b.entry.runID, Started: b.started(), Status: b.state.Status, Link: startLink(ns, start, b), FirstExecutionRunId: b.state.FirstRunID(),
 	}
+	if !b.started() {
+		started.FirstExecutionRunId = ""
+	}
 	updated := &workflowservice.UpdateWorkflowExecutionResponse{
 		UpdateRef: updateRef(b.entry, update.Request.GetMeta().GetUpdateId()), Stage: reached.stage, Outcome: reached.outcome,
+		Link: updateLink(ns, b.entry, reached),
 	}
 	return &workflowservice.ExecuteMultiOperationResponse{Responses: []*workflowservice.ExecuteMultiOperationResponse_Response{
 		{Response: &workflowservice.ExecuteMultiOperationResponse_Response_StartWorkflow{StartWorkflow: started}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	querypb "go.temporal.io/api/query/v1"
@@ -138,7 +139,9 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 			return nil, err
 		}
 		if rejected := rejects(state, req.QueryRejectCondition); rejected {
-			return &workflowservice.QueryWorkflowResponse{QueryRejected: &querypb.QueryRejected{Status: state.Status}}, nil
+			return &workflowservice.QueryWorkflowResponse{
+				QueryRejected: &querypb.QueryRejected{Status: state.Status}, Link: workflowLink(ns, en, "Query rejected"),
+			}, nil
 		}
 		if err := mayQuery(ctx, state); err != nil {
 			return nil, err
@@ -149,7 +152,7 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 			if outcome.direct {
 				continue
 			}
-			return queryResponse(outcome)
+			return queryResponse(ns, en, outcome)
 		case state.Open() && state.PreviousStartedID == 0:
 			select { // the first task comes after a backoff
 			case <-changed:
@@ -157,7 +160,7 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 				return nil, errQueryTimeout()
 			}
 		default:
-			return queryResponse(e.queryDirectly(ctx, ns, en, state, req.Query))
+			return queryResponse(ns, en, e.queryDirectly(ctx, en, state, req.Query))
 		}
 	}
 }
@@ -241,7 +244,7 @@ func (e *Engine) noAnswer(en *entry) error {
 }
 
 // queryDirectly sends the query to a worker without a workflow task.
-func (e *Engine) queryDirectly(ctx context.Context, ns *cluster.Namespace, en *entry, s *execution.State, query *querypb.WorkflowQuery) queryOutcome {
+func (e *Engine) queryDirectly(ctx context.Context, en *entry, s *execution.State, query *querypb.WorkflowQuery) queryOutcome {
 	if s.StickyQueue != "" {
 		outcome, ok := e.querySticky(ctx, en, s, query)
 		if ok {
@@ -291,7 +294,7 @@ func normalTaskQueue(en *entry, s *execution.State) cluster.TaskQueue {
 func queryTaskResponse(s *execution.State, query *querypb.WorkflowQuery) *workflowservice.PollWorkflowTaskQueueResponse {
 	return &workflowservice.PollWorkflowTaskQueueResponse{
 		WorkflowExecution: s.Execution(), WorkflowType: s.StartedAttributes().GetWorkflowType(), Query: query,
-		PreviousStartedEventId: s.PreviousStartedID, StartedEventId: 0, WorkflowExecutionTaskQueue: normalQueue(s),
+		PreviousStartedEventId: s.PreviousStartedID, Attempt: 1, WorkflowExecutionTaskQueue: normalQueue(s),
 	}
 }
 
@@ -310,12 +313,19 @@ func (e *Engine) dispatchQuery(ctx context.Context, en *entry, queue cluster.Tas
 	return queryOutcome{result: result.Result}
 }
 
-func queryResponse(o queryOutcome) (*workflowservice.QueryWorkflowResponse, error) {
+// workflowLink points at a run, and says why.
+func workflowLink(ns *cluster.Namespace, en *entry, reason string) *commonpb.Link {
+	return &commonpb.Link{Variant: &commonpb.Link_Workflow_{Workflow: &commonpb.Link_Workflow{
+		Namespace: ns.Name, WorkflowId: en.workflow.WorkflowID, RunId: en.runID, Reason: reason,
+	}}}
+}
+
+func queryResponse(ns *cluster.Namespace, en *entry, o queryOutcome) (*workflowservice.QueryWorkflowResponse, error) {
 	switch {
 	case o.err != nil:
 		return nil, o.err
 	case o.result.GetResultType() == enumspb.QUERY_RESULT_TYPE_ANSWERED:
-		return &workflowservice.QueryWorkflowResponse{QueryResult: o.result.Answer}, nil
+		return &workflowservice.QueryWorkflowResponse{QueryResult: o.result.Answer, Link: workflowLink(ns, en, "Query processed")}, nil
 	case o.result.GetResultType() == enumspb.QUERY_RESULT_TYPE_FAILED:
 		return nil, serviceerror.NewQueryFailedWithFailure(o.result.ErrorMessage, o.result.Failure)
 	}

@@ -83,7 +83,7 @@ func eagerAgain(s *execution.State) *execution.TaskStarted {
 
 func startLink(ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, b *begun) *commonpb.Link {
 	link := &commonpb.Link_WorkflowEvent{Namespace: ns.Name, WorkflowId: req.WorkflowId, RunId: b.entry.runID}
-	if b.started() {
+	if b.started() || !req.OnConflictOptions.GetAttachRequestId() {
 		link.Reference = &commonpb.Link_WorkflowEvent_EventRef{EventRef: &commonpb.Link_WorkflowEvent_EventReference{
 			EventId: 1, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
 		}}
@@ -217,7 +217,7 @@ func (e *Engine) attach(ns *cluster.Namespace, p starting, existing *entry) erro
 	if options == nil {
 		return nil
 	}
-	c := execution.AttachRequest{Identity: p.request.Identity}
+	c := execution.AttachRequest{}
 	if options.AttachRequestId {
 		c.RequestID = p.request.RequestId
 	}

@@ -24,7 +24,7 @@ const (
 	metricCommits     = "perdure_commit_groups_total"
 	metricTransitions = "perdure_state_transitions_total"
 	metricStatements  = "perdure_store_statements_total"
-	metricPending     = "perdure_queue_pending_tasks"
+	metricPending     = "perdure_log_pending_rows"
 	metricUnindexed   = "perdure_visibility_pending_tasks"
 	metricHeap        = "go_memstats_heap_inuse_bytes"
 )

@@ -66,3 +66,15 @@ func (e *Engine) countClosed(state *execution.State, namespaceID string) {
 	metrics.WorkflowsClosed.In(e.cfg.Metrics, closed).Inc()
 	metrics.WorkflowDuration.In(e.cfg.Metrics, closed).Seconds(state.CloseTime.Sub(state.StartTime))
 }
+
+// measureLogs tells how far the slowest reader of the owned shards is behind.
+func (e *Engine) measureLogs() {
+	var pending int64
+	for _, s := range e.owned() {
+		s.dirtyMu.Lock()
+		durable := s.durableSeq
+		s.dirtyMu.Unlock()
+		pending += max(0, durable-s.visibility.position())
+	}
+	e.metrics.logPending.Set(float64(pending))
+}

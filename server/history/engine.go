@@ -114,6 +114,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg.setDefaults()
 	e := &Engine{cfg: cfg, draining: make(chan struct{})}
 	e.metrics = newEngineMetrics(cfg.Metrics)
+	cfg.Metrics.OnScrape(e.measureLogs)
 	e.committer = newCommitter(e)
 	e.lookups = newLookups(cfg.Store)
 	return e, nil

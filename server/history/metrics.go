@@ -24,7 +24,7 @@ type engineMetrics struct {
 	timerLag          metrics.Histogram
 	checkpointsOK     metrics.Counter
 	checkpointsFailed metrics.Counter
-	logRows           metrics.Gauge
+	logPending        metrics.Gauge
 	longPolls         metrics.Gauge
 	historyEvents     metrics.Histogram
 	historyBytes      metrics.Histogram
@@ -51,7 +51,7 @@ func newEngineMetrics(r *metrics.Registry) engineMetrics {
 		timerLag:          metrics.TimerFireLag.In(r, metrics.None{}),
 		checkpointsOK:     metrics.Checkpoints.In(r, metrics.Outcome{Outcome: "ok"}),
 		checkpointsFailed: metrics.Checkpoints.In(r, metrics.Outcome{Outcome: "error"}),
-		logRows:           metrics.QueueLogRows.In(r, metrics.None{}),
+		logPending:        metrics.LogPending.In(r, metrics.None{}),
 		longPolls:         metrics.LongPolls.In(r, metrics.None{}),
 		historyEvents:     metrics.HistoryEvents.In(r, metrics.None{}),
 		historyBytes:      metrics.HistoryBytes.In(r, metrics.None{}),

@@ -4,9 +4,9 @@ package metrics
 const Queues Domain = "Log and timers"
 
 var (
-	// QueueLogRows counts rows that a checkpoint has not trimmed yet.
-	QueueLogRows = gauge[None](Def{Domain: Queues, Name: "perdure_log_rows", Unit: "rows",
-		Help: "Rows of the shards' logs behind the slowest reader."})
+	// LogPending counts rows that a reader has still to do.
+	LogPending = gauge[None](Def{Domain: Queues, Name: "perdure_log_pending_rows", Unit: "rows",
+		Help: "Durable rows of the shards' logs that the slowest reader has still to do."})
 	// Checkpoints counts checkpoints of the shards' logs.
 	Checkpoints = counter[Outcome](Def{Domain: Queues, Name: "perdure_log_checkpoints_total", Unit: "checkpoints",
 		Help: "Checkpoints that stored cursors and trimmed a log, by outcome (ok, error)."})

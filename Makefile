@@ -6,10 +6,12 @@ SHELL := /bin/bash
 # Packages whose tests also run under the race detector.
 RACE := ./server/... ./visibility/...
 
+comma := ,
+
 .PHONY: build test prepare lint unit suites dev demo bench bench-vs generate clean
 
 build: ## bin/perdure
-	go build -o bin/perdure ./cmd/perdure
+	go build -trimpath -o bin/perdure ./cmd/perdure
 
 dev: build ## run it: in memory, all ports on loopback
 	bin/perdure dev
@@ -32,7 +34,15 @@ unit: ## packages by themselves, watched by the race detector
 	go test -race -timeout 15m $(RACE)
 
 suites: build ## the rest: the command line, official clients, crashes, on real servers
-	PERDURE_BINARY=$(CURDIR)/bin/perdure go test -timeout 30m $$(go list ./... | grep -v -e '^perdure/server' -e '^perdure/visibility' -e '^perdure/internal/lint$$')
+	PERDURE_BINARY=$(CURDIR)/bin/perdure go test -p 1 -timeout 30m $$(go list ./... | grep -v -e '^perdure/server' -e '^perdure/visibility' -e '^perdure/internal/lint$$')
+
+bench: build ## load on a server and a PostgreSQL of its own; ARGS='--scenario noop --inflight 64' for one run
+	go run ./bench --binary bin/perdure $(or $(ARGS),--stores sqlite$(comma)postgres --all)
+
+bench-vs: build ## the same load on another server: VS=host:port, after it on ours
+	@test -n "$(VS)" || { echo 'say which server: make bench-vs VS=127.0.0.1:7233'; exit 2; }
+	go run ./bench --addr $(VS) $(or $(ARGS),--all)
+	go run ./bench --binary bin/perdure $(or $(ARGS),--all)
 
 generate: ## rewrite generated pages and schemas
 	PERDURE_GENERATE=1 go test -count=1 ./server/metrics ./server/config -run Fresh

@@ -283,22 +283,21 @@ func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCo
 		queue = old.GetTaskQueue()
 	}
 	if reason := checkQueue(queue, t.env.Limits.IDBytes); reason != "" {
-		return fail(badContinue, "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: %s. WorkflowType=%s TaskQueue=%v", reason, name, queue)
+		return fail(badContinue, "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: %s. WorkflowType=%s TaskQueue=%s", reason, name, queueText(queue))
 	}
 	if len(name) > t.env.Limits.IDBytes {
 		return fail(badContinue, "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. WorkflowType=%s Length=%d Limit=%d", name, len(name), t.env.Limits.IDBytes)
 	}
-	normalised := &taskqueuepb.TaskQueue{Name: queue.GetName(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 	for _, d := range []struct {
 		name  string
 		value *durationpb.Duration
 	}{{"WorkflowRunTimeout", a.WorkflowRunTimeout}, {"WorkflowTaskTimeout", a.WorkflowTaskTimeout}, {"BackoffStartInterval", a.BackoffStartInterval}} {
 		if err := activity.ValidDuration(d.value); err != nil {
-			return fail(badContinue, "Invalid %s on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%v", d.name, err, name, normalised)
+			return fail(badContinue, "Invalid %s on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%s", d.name, err, name, queueText(queue))
 		}
 	}
 	if err := activity.ValidateRetryPolicy(a.RetryPolicy); err != nil {
-		return fail(badContinue, "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%v", err, name, normalised)
+		return fail(badContinue, "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%s", err, name, queueText(queue))
 	}
 	if len(a.SearchAttributes.GetIndexedFields()) > 0 {
 		if err := t.checkSearchAttributes(a.SearchAttributes); err != nil {

@@ -91,8 +91,8 @@ type CompleteTask struct {
 	StartedEventID   int64
 	Stamp            int64
 	Request          *workflowservice.RespondWorkflowTaskCompletedRequest
-	// HasQueries tells that the completion answers queries.
-	HasQueries bool
+	// KnownNamespaces are those of the other namespaces named by commands that exist.
+	KnownNamespaces map[string]bool
 }
 
 // TaskCompleted tells what follows from a completion for its worker.

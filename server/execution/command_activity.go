@@ -2,6 +2,7 @@ package execution
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	commandpb "go.temporal.io/api/command/v1"
@@ -90,6 +91,12 @@ func (t *transition) checkActivityNames(a *commandpb.ScheduleActivityTaskCommand
 		return fail(badActivity, "%s", reason)
 	}
 	return nil
+}
+
+// queueText is a task queue in an error text. The text form of messages is not
+// stable, so it is written here as clients have always seen it.
+func queueText(queue *taskqueuepb.TaskQueue) string {
+	return fmt.Sprintf("name:%q  kind:%s", queue.GetName(), "TASK_QUEUE_KIND_"+strings.ToUpper(enumspb.TASK_QUEUE_KIND_NORMAL.String()))
 }
 
 // checkQueue tells what is wrong with the name of a task queue; empty: nothing.

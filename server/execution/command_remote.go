@@ -26,7 +26,7 @@ func (t *transition) checkNamespace(name string, cause enumspb.WorkflowTaskFaile
 	if name == "" || name == t.env.Namespace.Name {
 		return nil
 	}
-	if _, known := t.env.Namespace.Known[name]; !known {
+	if !t.known[name] {
 		return serviceerror.NewNamespaceNotFound(name)
 	}
 	return fail(cause, "cross namespace commands are not allowed")
@@ -131,7 +131,7 @@ func (t *transition) checkChildContent(a *commandpb.StartChildWorkflowExecutionC
 	}
 	if a.TaskQueue.GetName() != "" {
 		if reason := checkQueue(a.TaskQueue, t.env.Limits.IDBytes); reason != "" {
-			return fail(badChild, "invalid TaskQueue on StartChildWorkflowExecutionCommand: %s. %s TaskQueue=%v", reason, where, a.TaskQueue)
+			return fail(badChild, "invalid TaskQueue on StartChildWorkflowExecutionCommand: %s. %s TaskQueue=%s", reason, where, queueText(a.TaskQueue))
 		}
 	}
 	if len(a.SearchAttributes.GetIndexedFields()) > 0 {

@@ -40,6 +40,7 @@ func (t *transition) completeTask(c CompleteTask) error {
 	if err != nil {
 		return err
 	}
+	t.known = c.KnownNamespaces
 	if err := checkSequence(c.Request.Commands); err != nil {
 		return err
 	}
@@ -240,7 +241,7 @@ func isClosing(c *commandpb.Command) bool {
 func checkSequence(commands []*commandpb.Command) error {
 	for i, c := range commands {
 		if c == nil || c.CommandType == enumspb.COMMAND_TYPE_UNSPECIFIED {
-			return serviceerror.NewInvalidArgument(fmt.Sprintf("Unknown command type: %v", c.GetCommandType()))
+			return serviceerror.NewInvalidArgument(fmt.Sprintf("unknown command type: %v", c.GetCommandType()))
 		}
 		if isClosing(c) && i < len(commands)-1 {
 			names := make([]string, len(commands))
@@ -325,10 +326,14 @@ func (t *transition) runClosing(b *batch, c *commandpb.Command) error {
 		return t.cancelRun(b, c.GetCancelWorkflowExecutionCommandAttributes())
 	case enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION:
 		return t.continueAsNew(b, c.GetContinueAsNewWorkflowExecutionCommandAttributes())
-	case enumspb.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION, enumspb.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION:
+	case enumspb.COMMAND_TYPE_REQUEST_CANCEL_NEXUS_OPERATION:
+		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_REQUEST_CANCEL_NEXUS_OPERATION_ATTRIBUTES,
+			"requested cancelation for a non-existing or already completed operation with scheduled event ID of %d",
+			c.GetRequestCancelNexusOperationCommandAttributes().GetScheduledEventId())
+	case enumspb.COMMAND_TYPE_SCHEDULE_NEXUS_OPERATION:
 		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_FEATURE_DISABLED, "Nexus operations are not supported by this server")
 	}
-	return serviceerror.NewInvalidArgument(fmt.Sprintf("Unknown command type: %v", c.CommandType))
+	return serviceerror.NewInvalidArgument(fmt.Sprintf("unknown command type: %v", c.CommandType))
 }
 
 // closeStartedTask fails a task that a worker has, since the run closes under

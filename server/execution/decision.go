@@ -26,8 +26,6 @@ type Namespace struct {
 	Retention        time.Duration
 	SearchAttributes attr.Types
 	BadBinaries      map[string]*namespacepb.BadBinaryInfo
-	// Known resolves the names of other namespaces that a command may name; nil: only the own one.
-	Known map[string]string
 }
 
 // Limits are the bounds that the core enforces. Units are in the names.
@@ -117,6 +115,7 @@ type transition struct {
 	visibility bool
 	// failedCall is what the caller gets although the transition stands.
 	failedCall error
+	known      map[string]bool // other namespaces that exist
 }
 
 func begin(s *State, env Env) *transition {

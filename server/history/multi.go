@@ -13,6 +13,8 @@ import (
 
 // ExecuteMultiOperation is update-with-start: [start, update], as the frontend has checked.
 func (e *Engine) ExecuteMultiOperation(ctx context.Context, ns *cluster.Namespace, req *workflowservice.ExecuteMultiOperationRequest) (*workflowservice.ExecuteMultiOperationResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	start, update := req.Operations[0].GetStartWorkflow(), req.Operations[1].GetUpdateWorkflow()
 	for retried := false; ; retried = true {
 		r, err := e.updateWithStart(ctx, ns, start, update)

@@ -108,6 +108,8 @@ func (en *entry) dropQuery(q *bufferedQuery) {
 }
 
 func (e *Engine) QueryWorkflow(ctx context.Context, ns *cluster.Namespace, req *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	r, err := e.query(ctx, ns, req)
 	outcome := "answered"
 	if err != nil {
@@ -178,7 +180,7 @@ func rejects(s *execution.State, condition enumspb.QueryRejectCondition) bool {
 func mayQuery(ctx context.Context, s *execution.State) error {
 	switch {
 	case !s.Open() && s.PreviousStartedID == 0:
-		return serviceerror.NewWorkflowNotReady("Workflow did not complete any workflow task before it closed: it cannot be queried.")
+		return serviceerror.NewWorkflowNotReady("Workflow execution closed before WorkflowTaskStarted event")
 	case s.FirstTaskDelayed && afterDeadline(ctx, s.ExecutionTime):
 		return serviceerror.NewWorkflowNotReady("Workflow task is not scheduled yet.")
 	case s.Task != nil && s.Task.Attempt >= 3, s.WorkflowTaskFailures >= 3:
@@ -221,7 +223,7 @@ func (e *Engine) bufferQuery(ctx context.Context, en *entry, query *querypb.Work
 	case outcome := <-q.done:
 		return outcome
 	case <-ctx.Done():
-		return queryOutcome{err: e.noAnswer(en)}
+		return queryOutcome{err: errQueryTimeout()}
 	}
 }
 

@@ -161,6 +161,16 @@ func patienceOf(ctx context.Context, longest time.Duration) time.Duration {
 	return longest
 }
 
+// early ends a little before the caller's deadline, so that the caller hears
+// why instead of seeing its connection cut.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(200*time.Millisecond, time.Until(deadline)/10)))
+}
+
 func (e *Engine) GetWorkflowExecutionHistoryReverse(ctx context.Context, ns *cluster.Namespace, req *workflowservice.GetWorkflowExecutionHistoryReverseRequest) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
 	token := pageToken{RunID: req.Execution.GetRunId()}
 	if len(req.NextPageToken) > 0 {

@@ -1,10 +1,12 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/google/uuid"
+	commandpb "go.temporal.io/api/command/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
@@ -141,6 +143,7 @@ func (e *Engine) RespondWorkflowTaskCompleted(ctx context.Context, ns *cluster.N
 	}
 	d, en, err := e.onTaskToken(ctx, token, execution.CompleteTask{
 		ScheduledEventID: token.ScheduledEventID, StartedEventID: token.StartedEventID, Stamp: token.Stamp, Request: req,
+		KnownNamespaces: e.namedNamespaces(ctx, ns, req.Commands),
 	})
 	if err != nil {
 		return nil, err
@@ -150,6 +153,26 @@ func (e *Engine) RespondWorkflowTaskCompleted(ctx context.Context, ns *cluster.N
 		return nil, d.Err
 	}
 	return e.completedResponse(ctx, ns, en, d)
+}
+
+// namedNamespaces tells which of the other namespaces that commands name exist.
+func (e *Engine) namedNamespaces(ctx context.Context, own *cluster.Namespace, commands []*commandpb.Command) map[string]bool {
+	var known map[string]bool
+	for _, c := range commands {
+		name := cmp.Or(c.GetStartChildWorkflowExecutionCommandAttributes().GetNamespace(),
+			c.GetSignalExternalWorkflowExecutionCommandAttributes().GetNamespace(),
+			c.GetRequestCancelExternalWorkflowExecutionCommandAttributes().GetNamespace())
+		if name == "" || name == own.Name {
+			continue
+		}
+		if _, err := e.cfg.Namespaces.ByName(ctx, name); err == nil {
+			if known == nil {
+				known = make(map[string]bool)
+			}
+			known[name] = true
+		}
+	}
+	return known
 }
 
 func (e *Engine) completedResponse(ctx context.Context, ns *cluster.Namespace, en *entry, d execution.Decision) (*workflowservice.RespondWorkflowTaskCompletedResponse, error) {

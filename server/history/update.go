@@ -18,6 +18,8 @@ import (
 )
 
 func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.UpdateWorkflowExecutionResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	ref, err := e.inChain(ctx, ns, req.WorkflowExecution, req.FirstExecutionRunId)
 	if err != nil {
 		return nil, err
@@ -115,7 +117,8 @@ func (en *entry) unawait(id string, waiter chan execution.UpdateResult) {
 
 // awaitUpdate waits until the update has come as far as asked, or patience ends.
 func (e *Engine) awaitUpdate(ctx context.Context, en *entry, id string, stage enumspb.UpdateWorkflowExecutionLifecycleStage, waiter chan execution.UpdateResult) (progress, error) {
-	patience := time.NewTimer(patienceOf(ctx, e.cfg.LongPoll))
+	// No reserve here: a caller whose time ends before hears that it ended.
+	patience := time.NewTimer(e.cfg.LongPoll)
 	defer patience.Stop()
 	e.metrics.longPolls.Add(1)
 	defer e.metrics.longPolls.Add(-1)
@@ -166,6 +169,8 @@ func (e *Engine) updateProgress(ctx context.Context, en *entry, id string) (prog
 }
 
 func (e *Engine) PollWorkflowExecutionUpdate(ctx context.Context, ns *cluster.Namespace, req *workflowservice.PollWorkflowExecutionUpdateRequest) (*workflowservice.PollWorkflowExecutionUpdateResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	ref := req.GetUpdateRef()
 	for {
 		en, err := e.find(ctx, ns.ID, ref.GetWorkflowExecution().GetWorkflowId(), ref.GetWorkflowExecution().GetRunId())

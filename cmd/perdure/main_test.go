@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // for future
 
 	"perdure/internal/serverprocess"
 )
@@ -33,6 +35,7 @@ func TestScripts(t *testing.T) {
 			"oneline": oneLine,
 			"occupy":  occupy,
 			"garbage": garbage,
+			"future":  future,
 			"ports":   freePorts,
 			"fetch":   fetch,
 		},
@@ -97,4 +100,13 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: %v", args[0], err)
 		}
 	}
+}
+
+// future FILE records a migration that only a newer program can know.
+func future(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", filepath.Join(ts.Getenv("WORK"), args[0]))
+	ts.Check(err)
+	_, err = db.ExecContext(context.Background(), "INSERT INTO store_version (version, name, checksum) VALUES (9999, 'later', 'x')")
+	ts.Check(err)
+	ts.Check(db.Close())
 }

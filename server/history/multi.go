@@ -105,7 +105,10 @@ func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowEx
 
 // multiError is the error of one operation beside that of the other, which was not done or was fine.
 func multiError(startErr, updateErr error) error {
+	var late *serviceerror.DeadlineExceeded
 	switch {
+	case errors.As(errors.Join(startErr, updateErr), &late):
+		return late // the caller's time is over, whatever came of the operations
 	case startErr != nil:
 		return serviceerror.NewMultiOperationExecution("Update-with-Start could not be executed.",
 			[]error{startErr, serviceerror.NewMultiOperationAborted("Operation was aborted.")})

@@ -61,7 +61,7 @@ type Store interface {
 	// Missing ones are ignored.
 	DeleteExecutions(ctx context.Context, lease Lease, keys []ExecutionKey) error
 	// Closed pages through closed runs of a namespace whose ClosedAt is before
-	// the given time, in order of key (Slot, then Exec), starting behind after.
+	// the given time, oldest first: in order of (Exec, Slot), starting behind after.
 	Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) ([]ExecutionKey, error)
 
 	// ReadLog reads rows of a shard's log with Seq > after in order, at most limit.
@@ -132,7 +132,9 @@ type WorkflowKey struct {
 }
 
 // ExecutionKey names one run. Exec grows with each new run of a slot, so the
-// current run of a workflow is the one with the highest Exec.
+// current run of a workflow is the one with the highest Exec. An owner takes it
+// from one counter a shard: backends index by Exec first, which then lets every
+// insert go to the same few pages.
 type ExecutionKey struct {
 	Slot int32
 	Exec int64

@@ -225,11 +225,11 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 	err = s.read(ctx, func(d *Data) error {
 		for key, run := range d.executions {
 			due := !run.ClosedAt.IsZero() && run.ClosedAt.Before(before)
-			if due && run.Workflow.NamespaceID == namespaceID && compareKeys(key, after) > 0 {
+			if due && run.Workflow.NamespaceID == namespaceID && compareAge(key, after) > 0 {
 				keys = append(keys, key)
 			}
 		}
-		slices.SortFunc(keys, compareKeys)
+		slices.SortFunc(keys, compareAge)
 		keys = head(keys, limit)
 		return nil
 	})
@@ -238,6 +238,11 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 
 func compareKeys(a, b store.ExecutionKey) int {
 	return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Exec, b.Exec))
+}
+
+// compareAge puts older runs first.
+func compareAge(a, b store.ExecutionKey) int {
+	return cmp.Or(cmp.Compare(a.Exec, b.Exec), cmp.Compare(a.Slot, b.Slot))
 }
 
 // Wakes pages through the parked wake-ups of a shard.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -107,10 +108,28 @@ func (c *commit) gather(group *store.Group) {
 			c.logs = append(c.logs, shardLog{part.Lease.Shard, part.Log})
 		}
 	}
-	slices.SortFunc(c.leases, compareLeases) // all lock the shard rows in one order
+	c.order()
 }
 
-func compareLeases(a, b store.Lease) int { return int(a.Shard) - int(b.Shard) }
+// order makes all commits lock rows in one order, so that two of them never
+// wait for each other. It also is the order of the indexes.
+func (c *commit) order() {
+	slices.SortFunc(c.leases, compareLeases)
+	slices.SortFunc(c.inserts, func(a, b *store.ExecutionWrite) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.updates, func(a, b *store.ExecutionWrite) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.batches, func(a, b *store.Batch) int {
+		return cmp.Or(compareKeys(a.Key, b.Key), cmp.Compare(a.FirstEvent, b.FirstEvent))
+	})
+	slices.SortFunc(c.logs, func(a, b shardLog) int {
+		return cmp.Or(cmp.Compare(a.shard, b.shard), cmp.Compare(a.row.Seq, b.row.Seq))
+	})
+}
+
+func compareLeases(a, b store.Lease) int { return cmp.Compare(a.Shard, b.Shard) }
+
+func compareKeys(a, b store.ExecutionKey) int {
+	return cmp.Or(cmp.Compare(a.Exec, b.Exec), cmp.Compare(a.Slot, b.Slot))
+}
 
 func (c *commit) queue(ctx context.Context, conn *pgx.Conn, batch *pgconn.Batch) error {
 	for _, step := range []struct {

@@ -106,9 +106,9 @@ func (s *Store) DeleteExecutions(ctx context.Context, lease store.Lease, keys []
 	return nil
 }
 
-// Closed pages through closed runs.
+// Closed pages through closed runs in the order of the primary key.
 func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]store.ExecutionKey, error) {
 	return collect(ctx, s, pgx.RowToStructByPos[store.ExecutionKey], `SELECT slot, exec FROM execution
-		WHERE (slot, exec) > ($1::int, $2::bigint) AND closed_at < $3 AND namespace_id = $4 ORDER BY slot, exec LIMIT $5`,
-		after.Slot, after.Exec, before, escape(namespaceID), limit)
+		WHERE (exec, slot) > ($1::bigint, $2::int) AND closed_at < $3 AND namespace_id = $4 ORDER BY exec, slot LIMIT $5`,
+		after.Exec, after.Slot, before, escape(namespaceID), limit)
 }

@@ -87,9 +87,9 @@ func (s *Store) DeleteExecutions(ctx context.Context, lease store.Lease, keys []
 	})
 }
 
-// Closed pages through closed runs.
+// Closed pages through closed runs in the order of the primary key.
 func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]store.ExecutionKey, error) {
 	scan := func(rows *sql.Rows, into *store.ExecutionKey) error { return rows.Scan(&into.Slot, &into.Exec) }
-	return collect(ctx, s, scan, `SELECT slot, exec FROM execution WHERE (slot, exec) > (?, ?)
-		AND closed_at < ? AND namespace_id = ? ORDER BY slot, exec LIMIT ?`, after.Slot, after.Exec, micros(before), namespaceID, limit)
+	return collect(ctx, s, scan, `SELECT slot, exec FROM execution WHERE (exec, slot) > (?, ?)
+		AND closed_at < ? AND namespace_id = ? ORDER BY exec, slot LIMIT ?`, after.Exec, after.Slot, micros(before), namespaceID, limit)
 }

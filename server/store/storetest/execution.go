@@ -131,8 +131,8 @@ func testClosedPages(t *testing.T, f *fixture) {
 	a := f.owned(t)
 	part := store.ShardGroup{Lease: a.Lease}
 	var want []store.ExecutionKey
-	for slot := a.FirstSlot; slot < a.FirstSlot+3; slot++ {
-		for exec := int64(1); exec <= 20; exec++ {
+	for exec := int64(1); exec <= 20; exec++ {
+		for slot := a.FirstSlot; slot < a.FirstSlot+3; slot++ {
 			write := start(fmt.Sprintf("w-%d", exec), slot, exec)
 			switch exec % 4 {
 			case 0: // open

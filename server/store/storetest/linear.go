@@ -182,6 +182,9 @@ func testLinearizable(t *testing.T, f *fixture) {
 	close(failures)
 	require.NoError(t, <-failures)
 	require.Equal(t, clients*calls, len(operations))
+	for err := range outcomes {
+		require.Contains(t, []error{nil, store.ErrLeaseLost, store.ErrConflict}, err, "no deadlock and no other surprise")
+	}
 	require.NotZero(t, outcomes[nil])
 	require.NotZero(t, outcomes[store.ErrLeaseLost], "the fence was tried")
 	require.NotZero(t, outcomes[store.ErrConflict], "versions were tried")

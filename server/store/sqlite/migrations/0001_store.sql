@@ -10,6 +10,8 @@ CREATE TABLE shard (
   trimmed    INTEGER NOT NULL -- highest sequence number ever trimmed from the log
 ) STRICT;
 
+-- The owner gives exec from a growing counter, so with exec first all inserts
+-- go to the right edge of the index: a commit writes few pages.
 CREATE TABLE execution (
   slot         INTEGER NOT NULL,
   exec         INTEGER NOT NULL,
@@ -23,7 +25,7 @@ CREATE TABLE execution (
   version      INTEGER NOT NULL,
   closed_at    INTEGER, -- null while open
   state        BLOB NOT NULL,
-  PRIMARY KEY (slot, exec)
+  PRIMARY KEY (exec, slot)
 ) STRICT;
 CREATE INDEX execution_workflow ON execution (wf_hash, exec);
 
@@ -33,7 +35,7 @@ CREATE TABLE history (
   first_event INTEGER NOT NULL,
   next_event  INTEGER NOT NULL,
   data        BLOB NOT NULL,
-  PRIMARY KEY (slot, exec, first_event)
+  PRIMARY KEY (exec, slot, first_event)
 ) STRICT;
 
 CREATE TABLE shard_log (

@@ -46,6 +46,8 @@ type Config struct {
 	LeaseDuration time.Duration
 	// CacheEntries bounds the executions kept in memory. Default 20,000.
 	CacheEntries int
+	// CacheBytes bounds their estimated size. Default 128 MiB.
+	CacheBytes int64
 	// LookAhead is how far ahead wake-ups are kept in memory. Default 10 minutes.
 	LookAhead time.Duration
 	// LongPoll is how long a call waits for history or an update before it tells how far things are. Default 20 s.
@@ -65,6 +67,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.CacheEntries == 0 {
 		c.CacheEntries = 20_000
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 128 << 20
 	}
 	if c.LookAhead == 0 {
 		c.LookAhead = 10 * time.Minute

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
@@ -45,7 +46,8 @@ type entry struct {
 	queries []*bufferedQuery
 
 	used   time.Time
-	pinned int // calls that hold the entry; guarded by shard.mu
+	pinned int          // calls that hold the entry; guarded by shard.mu
+	weight atomic.Int64 // its part of shard.bytes
 }
 
 // pendingResult is told to those who wait once the version is visible.
@@ -123,6 +125,8 @@ func (en *entry) addTail(events []*historypb.HistoryEvent) {
 	if len(en.tail) == 0 {
 		en.tailFirst = events[0].EventId
 	}
+	before := en.tailBytes
+	defer func() { en.weigh(int64(en.tailBytes - before)) }()
 	for _, event := range events {
 		en.tailBytes += proto.Size(event)
 	}
@@ -136,6 +140,15 @@ func (en *entry) addTail(events []*historypb.HistoryEvent) {
 		en.tail = append([]*historypb.HistoryEvent(nil), en.tail[half:]...)
 		en.tailFirst = en.tail[0].EventId
 	}
+}
+
+// entryBytes is about what an entry takes beside its events.
+const entryBytes = 4 << 10
+
+// weigh adds to what the entry counts for in the cache.
+func (en *entry) weigh(bytes int64) {
+	en.weight.Add(bytes)
+	en.shard.bytes.Add(bytes)
 }
 
 // changed returns a channel that is closed when the visible state changes. The lock is held.

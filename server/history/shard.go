@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
@@ -29,6 +30,7 @@ type shard struct {
 	byRun     map[string]*entry
 	workflows map[workflowName]*workflow
 	loading   map[store.ExecutionKey]chan struct{}
+	bytes     atomic.Int64 // estimated size of the entries
 
 	wakes      *wakes
 	visibility *readerCursor
@@ -112,6 +114,7 @@ func (s *shard) register(en *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries[en.key], s.byRun[en.runID] = en, en
+	en.weigh(entryBytes)
 	w := s.workflowLocked(en.workflow)
 	w.known, w.current = true, en
 	s.engine.metrics.cacheEntries.Add(1)
@@ -139,13 +142,9 @@ func keyOf(namespaceID, workflowID string) store.WorkflowKey {
 // evictLocked drops entries that nobody needs when there are too many. It
 // looks at a bounded number, so that no call pays for a full sweep.
 func (s *shard) evictLocked() {
-	limit := s.engine.cfg.CacheEntries / max(1, s.engine.shardCount())
-	if len(s.entries) <= limit {
-		return
-	}
 	looked := 0
 	for key, en := range s.entries {
-		if looked++; looked > 64 || len(s.entries) <= limit {
+		if looked++; looked > 64 || !s.overfullLocked() {
 			return
 		}
 		if en.evictable() {
@@ -153,6 +152,12 @@ func (s *shard) evictLocked() {
 			s.engine.metrics.cacheEvicted.Inc()
 		}
 	}
+}
+
+// overfullLocked tells whether this shard's entries take more than its share of memory.
+func (s *shard) overfullLocked() bool {
+	shards := max(1, s.engine.shardCount())
+	return len(s.entries) > s.engine.cfg.CacheEntries/shards || s.bytes.Load() > s.engine.cfg.CacheBytes/int64(shards)
 }
 
 // evictable tells whether nothing is lost with the entry. Entries in use are left alone.
@@ -179,6 +184,7 @@ var errEvicted = errors.New("execution was dropped from memory")
 func (s *shard) forgetLocked(key store.ExecutionKey, en *entry) {
 	delete(s.entries, key)
 	delete(s.byRun, en.runID)
+	s.bytes.Add(-en.weight.Swap(0))
 	s.engine.metrics.cacheEntries.Add(-1)
 	name := workflowName{en.workflow.NamespaceID, en.workflow.WorkflowID}
 	if w := s.workflows[name]; w != nil && w.current == en {
@@ -244,6 +250,7 @@ func (s *shard) load(ctx context.Context, key store.ExecutionKey, read func(cont
 		return nil, errNotOwned()
 	}
 	s.entries[key], s.byRun[en.runID] = en, en
+	en.weigh(entryBytes)
 	en.pinned++
 	s.engine.metrics.cacheEntries.Add(1)
 	s.evictLocked()
@@ -313,6 +320,7 @@ func (s *shard) dropEntries(reason error) {
 	s.entries = make(map[store.ExecutionKey]*entry)
 	s.byRun = make(map[string]*entry)
 	s.workflows = make(map[workflowName]*workflow)
+	s.bytes.Store(0)
 	s.mu.Unlock()
 	for _, en := range entries {
 		en.abandon(reason)

@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import os
+import sys
 import logging
 import uuid
 
@@ -71,3 +73,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # The SDK's native threads may abort the process while the interpreter
+    # finalises: leave at once.
+    sys.stdout.flush()
+    os._exit(0)

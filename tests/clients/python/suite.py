@@ -5,6 +5,8 @@
 
 import argparse
 import asyncio
+import os
+import sys
 import json
 import logging
 import time
@@ -341,3 +343,7 @@ async def main():
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # The SDK's native threads may outlive the interpreter and abort the process
+    # while it finalises. All is reported by now: leave at once.
+    sys.stdout.flush()
+    os._exit(0)

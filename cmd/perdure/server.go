@@ -36,6 +36,9 @@ func (s *serverCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range config.UnknownVariables(os.Environ()) {
+		fmt.Fprintf(c.err, "perdure: warning: environment variable %s sets nothing\n", name)
+	}
 	err = serve(c, settings, noPage)
 	var port *server.PortError
 	if errors.As(err, &port) {

@@ -109,6 +109,13 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 }
 
+func TestUnknownVariables(t *testing.T) {
+	require.Equal(t, []string{"PERDURE_STOER"}, UnknownVariables([]string{
+		"PERDURE_STORE=memory:", "PERDURE_STOER=x", "PERDURE_CONFIG=f", "HOME=h", "PERDURE_LIMITS_SIGNALS_MAX=1",
+		"PERDURE_PORT=tcp://10.0.0.1:7233", "PERDURE_SERVICE_HOST=10.0.0.1", "PERDURE_PORT_7233_TCP=tcp://10.0.0.1:7233",
+	}))
+}
+
 func TestAllMistakesAtOnce(t *testing.T) {
 	_, err := load(t, "one: 1\ntwo: 2\n")
 	require.EqualError(t, err, "p.yaml:1: unknown key \"one\"\np.yaml:2: unknown key \"two\"")

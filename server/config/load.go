@@ -50,6 +50,25 @@ func (c *Config) ApplyEnvironment(environ []string) error {
 	return errors.Join(errs...)
 }
 
+// UnknownVariables are PERDURE_... variables that set nothing: slips of the pen.
+// Variables that container platforms make for a service of our name are left out.
+func UnknownVariables(environ []string) []string {
+	known := map[string]bool{environmentPrefix + "CONFIG": true}
+	for _, f := range fields(new(Config)) {
+		known[f.environmentName()] = true
+	}
+	var unknown []string
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		platform := strings.Contains(name, "_SERVICE_") || strings.Contains(name, "_TCP") || strings.HasPrefix(value, "tcp://")
+		if strings.HasPrefix(name, environmentPrefix) && !known[name] && !platform {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
 func parse(c *Config, path string, data []byte) error {
 	var document yaml.Node
 	if err := yaml.Load(data, &document); err != nil {

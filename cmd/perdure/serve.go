@@ -18,6 +18,7 @@ import (
 // signal ends the process at once.
 func serve(c *console, settings config.Config, pagePort int) error {
 	started := time.Now()
+	tuneMemory()
 	reg := metrics.NewRegistry()
 	logger, err := telemetry.NewLogger(c.err, settings.Log.Format, settings.Log.Level, reg)
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *State) NeededEvents() []int64 {
 func (s *State) Attach(e *historypb.HistoryEvent) {
 	id := e.EventId
 	if id == 1 {
-		s.Started = e
+		s.attachStarted(e)
 	}
 	if a := s.Activities.edit(id); a != nil {
 		a.Scheduled = e
@@ -46,6 +46,17 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 	if s.NotifyParent && id == s.CloseEventID {
 		s.CloseEvent = e
 	}
+}
+
+func (s *State) attachStarted(e *historypb.HistoryEvent) {
+	s.Started = e
+	if s.memoAsStarted {
+		s.Memo = s.StartedAttributes().GetMemo()
+	}
+	if s.attributesAsStarted {
+		s.SearchAttributes = s.StartedAttributes().GetSearchAttributes()
+	}
+	s.memoAsStarted, s.attributesAsStarted = false, false
 }
 
 // Rebuild returns the state that a run's whole history leads to. What history

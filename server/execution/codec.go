@@ -272,8 +272,18 @@ func (s *State) encodeRest(e *encoder) {
 	e.int(41, s.SignalCount)
 	e.bool(42, s.CancelRequested)
 	e.text(43, s.CancelRequestID)
-	e.message(44, s.Memo)
-	e.message(45, s.SearchAttributes)
+	// What is still as event 1 has it is not written again: a memo may be large.
+	started := s.StartedAttributes()
+	if sameMemo := s.Memo != nil && s.Memo == started.GetMemo(); sameMemo {
+		e.bool(50, true)
+	} else {
+		e.message(44, s.Memo)
+	}
+	if sameAttributes := s.SearchAttributes != nil && s.SearchAttributes == started.GetSearchAttributes(); sameAttributes {
+		e.bool(51, true)
+	} else {
+		e.message(45, s.SearchAttributes)
+	}
 	for _, point := range s.ResetPoints {
 		e.message(46, point)
 	}
@@ -550,5 +560,9 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.NotifyParent = v.bool()
 	case 49:
 		s.ClosePolicyDue = v.bool()
+	case 50:
+		s.memoAsStarted = v.bool()
+	case 51:
+		s.attributesAsStarted = v.bool()
 	}
 }

@@ -64,6 +64,9 @@ type State struct {
 	ResetPoints      []*workflowpb.ResetPointInfo
 	Priority         *commonpb.Priority
 
+	// Set between Decode and Attach: the value is the one of event 1.
+	memoAsStarted, attributesAsStarted bool
+
 	// NotifyParent is set from close until the parent knows.
 	NotifyParent bool
 	// CloseEvent is the last event while NotifyParent is set. It is attached from history.

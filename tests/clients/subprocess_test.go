@@ -31,12 +31,15 @@ var exampleSteps = []string{"start", "query", "update   empty address refused", 
 
 // TestExamples runs the order example in each language.
 func TestExamples(t *testing.T) {
-	script := projectPath(t, "examples", "typescript", "lib", "main.js")
-	require.FileExists(t, script, "make test prepares it with npm ci and npm run build")
+	folder := projectPath(t, "examples", "typescript")
+	build := exec.CommandContext(t.Context(), "npm", "run", "build")
+	build.Dir = folder
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "make test prepares it with npm ci\n%s", output)
 	examples := map[string][]string{
 		"go":         {"go", "run", "perdure/examples/go"},
 		"python":     {python(t), projectPath(t, "examples", "python", "main.py")},
-		"typescript": {"node", script},
+		"typescript": {"node", filepath.Join(folder, "lib", "main.js")},
 	}
 	eachTarget(t, func(t *testing.T, server target) {
 		for language, words := range examples {

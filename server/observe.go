@@ -19,7 +19,8 @@ func instrument(s store.Store, name string, reg *metrics.Registry) store.Store {
 	if counter, ok := s.(statementCounter); ok {
 		countStatements(counter, name, reg)
 	}
-	return store.Instrument(s, func(method string, seconds float64, err error) {
+	weighed := &weighedStore{s, metrics.CommitBytes.In(reg, metrics.None{})}
+	return store.Instrument(weighed, func(method string, seconds float64, err error) {
 		call := metrics.StoreCall{Store: name, Op: method}
 		metrics.StoreRequests.In(reg, call).Inc()
 		metrics.StoreDuration.In(reg, call).Observe(seconds)
@@ -27,6 +28,18 @@ func instrument(s store.Store, name string, reg *metrics.Registry) store.Store {
 			metrics.StoreErrors.In(reg, metrics.StoreError{Store: name, Op: method, Reason: reasonOf(err)}).Inc()
 		}
 	})
+}
+
+// weighedStore tells how large groups are.
+type weighedStore struct {
+	store.Store
+	bytes metrics.Histogram
+}
+
+func (w *weighedStore) Commit(ctx context.Context, group store.Group) error {
+	_, bytes := group.Size()
+	w.bytes.Observe(float64(bytes))
+	return w.Store.Commit(ctx, group)
 }
 
 // countStatements moves the store's own count into the counter at each scrape.

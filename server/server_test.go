@@ -155,6 +155,7 @@ func TestCallsAreCounted(t *testing.T) {
 	require.Equal(t, 1.0, r.metrics.Value("perdure_grpc_request_duration_seconds", "StartWorkflowExecution"))
 	require.Equal(t, 1.0, r.metrics.Value("perdure_workflow_started_total", "start", "default"))
 	require.Positive(t, r.metrics.Value("perdure_store_requests_total", "Commit", "memory"))
+	require.Positive(t, r.metrics.Value("perdure_commit_group_bytes"))
 	_, err := r.client.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
 	require.NoError(t, err)
 	require.Equal(t, 1.0, r.metrics.Value("perdure_visibility_query_total", "list", "ok", "memory"))

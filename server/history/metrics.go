@@ -12,7 +12,6 @@ type engineMetrics struct {
 	commitDuration    metrics.Histogram
 	commitWait        metrics.Histogram
 	commitTransitions metrics.Histogram
-	commitBytes       metrics.Histogram
 	commitQueued      metrics.Gauge
 	transitions       metrics.Counter
 	cacheHits         metrics.Counter
@@ -39,7 +38,6 @@ func newEngineMetrics(r *metrics.Registry) engineMetrics {
 		commitDuration:    metrics.CommitDuration.In(r, metrics.Outcome{Outcome: "ok"}),
 		commitWait:        metrics.CommitWait.In(r, metrics.None{}),
 		commitTransitions: metrics.CommitTransitions.In(r, metrics.None{}),
-		commitBytes:       metrics.CommitBytes.In(r, metrics.None{}),
 		commitQueued:      metrics.CommitQueued.In(r, metrics.None{}),
 		transitions:       metrics.Transitions.In(r, metrics.None{}),
 		cacheHits:         metrics.CacheRequests.In(r, metrics.CacheResult{Cache: "execution", Result: "hit"}),

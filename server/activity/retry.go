@@ -154,7 +154,7 @@ func (a Attempt) Decide() Retry {
 	case a.Policy.MaximumAttempts > 0 && a.Number >= a.Policy.MaximumAttempts:
 		return Retry{State: enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED}
 	}
-	interval := a.interval()
+	interval := min(max(a.interval(), 0), MaxDuration)
 	if !a.Deadline.IsZero() && a.Now.Add(interval).After(a.Deadline) {
 		return Retry{State: enumspb.RETRY_STATE_TIMEOUT}
 	}

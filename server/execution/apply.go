@@ -6,6 +6,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
+	"perdure/server/activity"
 	"perdure/visibility/attr"
 )
 
@@ -23,8 +24,13 @@ func apply(s *State, e *historypb.HistoryEvent) {
 		applyTaskStarted(s, e, a.WorkflowTaskStartedEventAttributes)
 	case *historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes:
 		applyTaskCompleted(s, e, a.WorkflowTaskCompletedEventAttributes)
-	case *historypb.HistoryEvent_WorkflowTaskFailedEventAttributes, *historypb.HistoryEvent_WorkflowTaskTimedOutEventAttributes:
+	case *historypb.HistoryEvent_WorkflowTaskFailedEventAttributes:
 		s.Task = nil
+		applyReset(s, e)
+	case *historypb.HistoryEvent_WorkflowTaskTimedOutEventAttributes:
+		s.Task = nil
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
+		applyUpdateAdmitted(s, a.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest().GetMeta().GetUpdateId())
 	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
 		s.SignalCount++
 		s.noteRequest(a.WorkflowExecutionSignaledEventAttributes.RequestId, e)
@@ -54,7 +60,7 @@ func applyStarted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	s.Started = e
 	s.Status = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	s.StartTime = e.EventTime.AsTime()
-	s.ExecutionTime = s.StartTime.Add(duration(a.FirstWorkflowTaskBackoff))
+	s.ExecutionTime = s.StartTime.Add(activity.Cap(a.FirstWorkflowTaskBackoff))
 	s.FirstTaskDelayed = duration(a.FirstWorkflowTaskBackoff) > 0
 	s.TaskAttempt = 1
 	s.Memo, s.SearchAttributes, s.Priority = a.Memo, a.SearchAttributes, a.Priority
@@ -95,6 +101,12 @@ func applyOptions(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	}
 }
 
+// applyUpdateAdmitted notes an update that a reset brought along: a worker finds it in history.
+func applyUpdateAdmitted(s *State, id string) {
+	s.UpdateCount++
+	s.Updates.put(id, &Update{ID: id, Stage: UpdateAdmitted, Order: s.UpdateCount, InHistory: true})
+}
+
 func applyUpdateAccepted(s *State, id string, eventID int64) {
 	s.UpdateCount++
 	if u := s.Updates.edit(id); u != nil {
@@ -124,7 +136,7 @@ func applyPending(s *State, e *historypb.HistoryEvent) bool {
 	case *historypb.HistoryEvent_ActivityTaskCanceledEventAttributes:
 		s.Activities.drop(a.ActivityTaskCanceledEventAttributes.ScheduledEventId)
 	case *historypb.HistoryEvent_TimerStartedEventAttributes:
-		fire := e.EventTime.AsTime().Add(duration(a.TimerStartedEventAttributes.StartToFireTimeout))
+		fire := e.EventTime.AsTime().Add(activity.Cap(a.TimerStartedEventAttributes.StartToFireTimeout))
 		id := a.TimerStartedEventAttributes.TimerId
 		s.Timers.put(id, &Timer{TimerID: id, StartedEventID: e.EventId, FireTime: fire})
 	case *historypb.HistoryEvent_TimerFiredEventAttributes:
@@ -212,8 +224,8 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	s.ExternalCancels.clear()
 	s.Buffered = nil
 	s.closeUpdates()
-	if newRunID != "" {
-		s.Children.clear()
+	if newRunID != "" || e.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetterIdentity {
+		s.Children.clear() // they go on with the run that goes on from here
 		return
 	}
 	s.dropNewChildren(taskCompletedID)

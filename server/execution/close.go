@@ -20,16 +20,11 @@ import (
 
 const badContinue = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
 
-// finish does what every close asks for, after the close event.
-func (t *transition) finish() {
-	t.durable, t.visibility = true, true
-}
-
 // close appends the event that ends the run and answers waiting updates.
 func (t *transition) close(e *historypb.HistoryEvent, continues bool) {
 	t.endUpdates(continues)
 	t.append(e)
-	t.finish()
+	t.durable, t.visibility = true, true
 }
 
 func (t *transition) completeRun(b *batch, a *commandpb.CompleteWorkflowExecutionCommandAttributes) error {
@@ -247,7 +242,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if a.Initiator != enumspb.CONTINUE_AS_NEW_INITIATOR_UNSPECIFIED {
 		s.Initiator = a.Initiator
 	}
-	s.FirstWorkflowTaskBackoff = durationpb.New(max(duration(a.BackoffStartInterval), t.chainGap()))
+	s.FirstWorkflowTaskBackoff = durationpb.New(max(activity.Cap(a.BackoffStartInterval), t.chainGap()))
 	if backoff, ok := cronBackoff(a.CronSchedule, t.s.ExecutionTime, t.env.Now); ok && duration(a.BackoffStartInterval) == 0 {
 		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
 	}

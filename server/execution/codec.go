@@ -215,7 +215,7 @@ func (s *State) encodePending(e *encoder) {
 		e.int(34, id)
 	}
 	for _, u := range s.Updates.values() {
-		if u.Stage < UpdateAccepted {
+		if u.Stage < UpdateAccepted && !u.InHistory {
 			continue
 		}
 		e.record(35, func(e *encoder) {
@@ -224,6 +224,7 @@ func (s *State) encodePending(e *encoder) {
 			e.int(3, u.Order)
 			e.int(4, u.AcceptedEventID)
 			e.int(5, u.CompletedEventID)
+			e.bool(6, u.InHistory)
 		})
 	}
 	for _, id := range s.Requests.keys() {
@@ -290,6 +291,8 @@ func (s *State) encodeRest(e *encoder) {
 	e.message(47, s.Priority)
 	e.bool(48, s.NotifyParent)
 	e.bool(49, s.ClosePolicyDue)
+	e.text(52, s.ResetRunID)
+	e.time(53, s.LastResetTime)
 }
 
 // Decode reads a stored state. ErrCorrupt when the bytes are none.
@@ -535,6 +538,8 @@ func (u *Update) decode(field protowire.Number, v value) {
 		u.AcceptedEventID = v.int()
 	case 5:
 		u.CompletedEventID = v.int()
+	case 6:
+		u.InHistory = v.bool()
 	}
 }
 
@@ -564,5 +569,9 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.memoAsStarted = v.bool()
 	case 51:
 		s.attributesAsStarted = v.bool()
+	case 52:
+		s.ResetRunID = v.text()
+	case 53:
+		s.LastResetTime = v.time()
 	}
 }

@@ -20,6 +20,8 @@ func Decide(s *State, c Command, env Env) (Decision, error) {
 	if err := t.decide(c); err != nil {
 		return Decision{}, err
 	}
+	t.limitBuffer()
+	t.limitHistory()
 	d := t.decision()
 	if t.failedCall != nil {
 		d.Err = t.failedCall
@@ -51,6 +53,10 @@ func (t *transition) decide(c Command) error {
 		return t.admitUpdate(c)
 	case Tick:
 		return t.tick()
+	case NoteReset:
+		return t.noteReset(c)
+	case TerminateForReset:
+		return t.terminateForReset(c)
 	default:
 		return t.decideOther(c)
 	}

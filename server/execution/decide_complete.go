@@ -12,8 +12,10 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // taskFailure ends a completion whose commands cannot stand: the task fails with the cause.
@@ -58,7 +60,7 @@ func (t *transition) completeTask(c CompleteTask) error {
 	var failure *taskFailure
 	if errors.As(err, &failure) {
 		t.s, t.events, t.updates, t.next, t.reply = before.fork(), events, nil, nil, nil
-		t.deferring, t.visibility = false, false
+		t.deferring, t.durable, t.visibility = false, false, false
 		t.failCompletion(failure, c.Request)
 		return nil
 	}
@@ -82,8 +84,7 @@ func (t *transition) failCompletion(f *taskFailure, r *workflowservice.RespondWo
 	}
 	if f.terminate {
 		t.dropScheduledTask()
-		t.append(t.terminated(f.Error(), nil, "history-service"))
-		t.finish()
+		t.close(t.terminated(f.Error(), nil, "history-service"), false)
 	}
 }
 
@@ -92,6 +93,7 @@ func (t *transition) dropScheduledTask() {
 	last := len(t.events) - 1
 	if last >= 0 && t.events[last].EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED {
 		t.s.NextEventID = t.events[last].EventId
+		t.s.HistorySize -= int64(proto.Size(t.events[last]))
 		t.events = t.events[:last]
 	}
 	t.s.Task = nil
@@ -278,13 +280,20 @@ func (t *transition) runCommands(b *batch) error {
 			return err
 		}
 		if len(t.events) > first && c.UserMetadata != nil {
-			t.events[first].UserMetadata = c.UserMetadata
+			t.annotate(t.events[first], c.UserMetadata)
 		}
 	}
 	if !t.s.Open() {
 		return nil
 	}
 	return t.runRemainingMessages(b)
+}
+
+// annotate adds what a user wants to read about an event that was just appended.
+func (t *transition) annotate(e *historypb.HistoryEvent, metadata *sdkpb.UserMetadata) {
+	before := proto.Size(e)
+	e.UserMetadata = metadata
+	t.s.HistorySize += int64(proto.Size(e) - before)
 }
 
 func (t *transition) runCommand(b *batch, c *commandpb.Command) error {

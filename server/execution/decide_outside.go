@@ -35,7 +35,6 @@ func (t *transition) signal(c Signal) error {
 	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
 		t.s.Requests.put(c.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
 	}
-	t.limitBuffer()
 	t.scheduleTask()
 	return nil
 }
@@ -60,6 +59,23 @@ func (t *transition) limitBuffer() {
 	t.closeStartedTask()
 	t.s.TaskAttempt = 1
 	t.scheduleTask()
+}
+
+// limitHistory ends a run whose history has outgrown what a worker can replay.
+func (t *transition) limitHistory() {
+	reason := ""
+	switch limits := t.env.Limits; {
+	case !t.s.Open() || !t.durable:
+	case t.s.HistorySize > limits.HistoryBytes:
+		reason = "Workflow history size exceeds limit."
+	case t.s.NextEventID-1 > limits.HistoryEvents:
+		reason = "Workflow history count exceeds limit."
+	}
+	if reason == "" {
+		return
+	}
+	t.closeStartedTask()
+	t.close(t.terminated(reason, nil, "history-service"), false)
 }
 
 func bytesOf(events []*historypb.HistoryEvent) int {
@@ -90,7 +106,6 @@ func (t *transition) requestCancel(c RequestCancel) error {
 	t.record(e)
 	t.s.CancelRequested, t.s.CancelRequestID = true, c.RequestID
 	t.s.FirstTaskDelayed = false // who waits to be cancelled need not wait to start
-	t.limitBuffer()
 	t.scheduleTask()
 	return nil
 }

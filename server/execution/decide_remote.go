@@ -55,6 +55,7 @@ func (t *transition) childClosed(c ChildClosed) error {
 	child := t.s.Children.edit(c.InitiatedEventID)
 	if child.RunID == "" {
 		t.recordChildStarted(child, c.FirstRunID)
+		child = t.s.Children.get(c.InitiatedEventID) // knows its started event now, unless that is buffered
 	}
 	e := t.childCloseEvent(child, c)
 	if e == nil {

@@ -180,7 +180,7 @@ func (s *State) ProvisionalEvents() []*historypb.HistoryEvent {
 
 func (s *State) hasOpenUpdates() bool {
 	for _, u := range s.Updates.entries {
-		if u.Stage < UpdateAccepted {
+		if u.Stage < UpdateAccepted && !u.InHistory {
 			return true
 		}
 	}
@@ -191,7 +191,7 @@ func (s *State) hasOpenUpdates() bool {
 func (s *State) openUpdates() []*Update {
 	var open []*Update
 	for _, u := range s.Updates.entries {
-		if u.Stage < UpdateAccepted {
+		if u.Stage < UpdateAccepted && !u.InHistory {
 			open = append(open, u)
 		}
 	}
@@ -237,8 +237,7 @@ func (t *transition) failTask(c FailTask) error {
 	}
 	if c.Cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE {
 		t.closeStartedTask()
-		t.append(t.terminated(c.Cause.String(), nil, "history-service"))
-		t.finish()
+		t.close(t.terminated(c.Cause.String(), nil, "history-service"), false)
 		return nil
 	}
 	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{

@@ -136,6 +136,8 @@ func (t *transition) acceptUpdate(id string, a *updatepb.Acceptance) error {
 		return fail(badMessage, "update %s is accepted already", id)
 	case u != nil && u.Request != nil:
 		request = u.Request
+	case u != nil && u.InHistory:
+		request = nil // the event that admitted it has it
 	case request == nil:
 		return fail(badMessage, updateNotFound, id)
 	}

@@ -74,7 +74,8 @@ func (s *State) Root() *commonpb.WorkflowExecution {
 func (s *State) describeExtended() *workflowpb.WorkflowExecutionExtendedInfo {
 	info := &workflowpb.WorkflowExecutionExtendedInfo{
 		// The zero time tells clients of this API that the run has no timeout.
-		RunExpirationTime: timestamppb.New(s.RunExpirationTime()), OriginalStartTime: timestamppb.New(s.StartTime),
+		RunExpirationTime: timestamppb.New(s.RunExpirationTime()), OriginalStartTime: timestamppb.New(s.OriginalStartTime()),
+		ResetRunId: s.ResetRunID, LastResetTime: s.resetTime(),
 		CancelRequested: s.CancelRequested, RequestIdInfos: make(map[string]*workflowpb.RequestIdInfo),
 	}
 	if expiration := s.ExpirationTime(); !expiration.IsZero() {

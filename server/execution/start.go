@@ -86,7 +86,7 @@ func firstBackoff(r *workflowservice.StartWorkflowExecutionRequest, now time.Tim
 	if backoff, ok := cronBackoff(r.CronSchedule, now, now); ok {
 		return backoff
 	}
-	return duration(r.WorkflowStartDelay)
+	return activity.Cap(r.WorkflowStartDelay)
 }
 
 // startRun writes the first events of a run. c is nil for a run that continues another.

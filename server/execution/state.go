@@ -32,6 +32,8 @@ type State struct {
 	CloseTime     time.Time
 	CloseEventID  int64
 	NewRunID      string // of the run that continued this one
+	ResetRunID    string // of the run that goes on from this one after a reset
+	LastResetTime time.Time
 	// ChainStartTime is when the first run of the chain of retries started.
 	FirstTaskDelayed bool // no task was scheduled yet since its backoff runs
 
@@ -186,6 +188,8 @@ type Update struct {
 	Request          *updatepb.Request // until accepted; in memory only
 	AcceptedEventID  int64
 	CompletedEventID int64
+	// InHistory marks an update that a reset brought along by an event: no message carries it.
+	InHistory bool
 }
 
 // Request is a request id that this run has answered, and the event it led to.

@@ -1,0 +1,217 @@
+package execution
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Reset asks for a new run that goes on from a point in the history of another.
+type Reset struct {
+	RunID     string // of the new run
+	RequestID string
+	Reason    string
+	BaseRunID string
+	// Prefix are the events of the base run before the task that is undone.
+	Prefix []*historypb.HistoryEvent
+	// Later are the events behind the prefix, of the base run and of those that continued it.
+	Later   []*historypb.HistoryEvent
+	Exclude []enumspb.ResetReapplyExcludeType
+	// Options are applied to the new run after the fork.
+	Options *workflowpb.WorkflowExecutionOptions
+}
+
+// Fork decides the first transition of the run that a reset creates.
+func Fork(c Reset, base *State, env Env) (Decision, error) {
+	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, c.RequestID, copyEvents(c.Prefix))
+	if s.Task == nil || !s.Open() {
+		return Decision{}, serviceerror.NewInvalidArgument(fmt.Sprintf(
+			"StateRebuilder unable to Rebuild mutable state to event ID: %d, version: 0, this event must be at the boundary", s.NextEventID-1))
+	}
+	s.HistorySize = int64(bytesOf(c.Prefix))
+	t := &transition{s: s, env: env, durable: true, visibility: true}
+	t.failForReset(c)
+	for _, e := range c.Later {
+		t.reapply(c, e)
+	}
+	t.restartActivities()
+	t.s.TaskAttempt = 1
+	t.scheduleTask()
+	t.events = append(copyEvents(c.Prefix), t.events...)
+	return t.decision(), nil
+}
+
+func copyEvents(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
+	copied := make([]*historypb.HistoryEvent, len(events))
+	for i, e := range events {
+		copied[i] = proto.CloneOf(e)
+	}
+	return copied
+}
+
+// failForReset ends the task at the fork, which begins the new run's own part of history.
+func (t *transition) failForReset(c Reset) {
+	if t.s.Task.StartedEventID == 0 {
+		task := *t.s.Task
+		task.StartedTime, task.RequestID, task.Identity = t.env.Now, c.RequestID, "history-service"
+		t.appendStarted(&task)
+	}
+	task := t.s.Task
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
+		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID,
+			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, Identity: "history-service",
+			Failure: &failurepb.Failure{Message: c.Reason, FailureInfo: &failurepb.Failure_ResetWorkflowFailureInfo{
+				ResetWorkflowFailureInfo: &failurepb.ResetWorkflowFailureInfo{},
+			}},
+			BaseRunId: c.BaseRunID, NewRunId: c.RunID,
+		},
+	}
+	t.append(e)
+}
+
+// applyReset begins the time of a run that a reset created. Events copied from
+// an earlier reset name another run.
+func applyReset(s *State, e *historypb.HistoryEvent) {
+	a := e.GetWorkflowTaskFailedEventAttributes()
+	if a.GetCause() != enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW || a.GetNewRunId() != s.RunID {
+		return
+	}
+	s.StartTime, s.ExecutionTime = e.EventTime.AsTime(), e.EventTime.AsTime()
+	s.LastResetTime = s.StartTime
+}
+
+// restartActivities gives activities pending at the fork a first attempt of their own.
+func (t *transition) restartActivities() {
+	for _, id := range t.s.Activities.keys() {
+		a := t.s.Activities.edit(id)
+		a.ScheduledTime, a.AttemptTime, a.Stamp = t.env.Now, t.env.Now, t.stamp()
+	}
+}
+
+// reapply brings what the outside did after the fork into the new run.
+func (t *transition) reapply(c Reset, e *historypb.HistoryEvent) {
+	excluded := func(kind enumspb.ResetReapplyExcludeType) bool { return slices.Contains(c.Exclude, kind) }
+	switch a := e.Attributes.(type) {
+	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
+		if !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL) {
+			t.repeat(e)
+		}
+	case *historypb.HistoryEvent_WorkflowExecutionCancelRequestedEventAttributes:
+		if !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST) && !t.s.CancelRequested {
+			t.repeat(e)
+		}
+	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
+		t.repeat(e)
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
+		t.readmit(excluded, a.WorkflowExecutionUpdateAdmittedEventAttributes)
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
+		accepted := a.WorkflowExecutionUpdateAcceptedEventAttributes
+		if accepted.AcceptedRequest != nil {
+			t.readmit(excluded, &historypb.WorkflowExecutionUpdateAdmittedEventAttributes{Request: accepted.AcceptedRequest})
+		}
+	default:
+		t.reapplyChild(e)
+	}
+}
+
+// repeat appends an event of the former run with the time of now.
+func (t *transition) repeat(e *historypb.HistoryEvent) {
+	again := t.event(e.EventType)
+	again.Attributes, again.Links, again.UserMetadata, again.WorkerMayIgnore = e.Attributes, e.Links, e.UserMetadata, e.WorkerMayIgnore
+	t.append(proto.CloneOf(again))
+}
+
+func (t *transition) readmit(excluded func(enumspb.ResetReapplyExcludeType) bool, a *historypb.WorkflowExecutionUpdateAdmittedEventAttributes) {
+	if excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE) || t.s.Updates.get(a.GetRequest().GetMeta().GetUpdateId()) != nil {
+		return
+	}
+	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED)
+	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes{
+		WorkflowExecutionUpdateAdmittedEventAttributes: &historypb.WorkflowExecutionUpdateAdmittedEventAttributes{
+			Request: a.Request, Origin: enumspb.UPDATE_ADMITTED_EVENT_ORIGIN_REAPPLY,
+		},
+	}
+	t.append(e)
+}
+
+// reapplyChild repeats the results of children that were started before the fork.
+func (t *transition) reapplyChild(e *historypb.HistoryEvent) {
+	if initiated, ok := childOf(e); ok && t.s.Children.get(initiated) != nil {
+		t.repeat(e)
+	}
+}
+
+// childOf is the initiated event of the child that the event tells about.
+func childOf(e *historypb.HistoryEvent) (int64, bool) {
+	switch a := e.Attributes.(type) {
+	case *historypb.HistoryEvent_ChildWorkflowExecutionStartedEventAttributes:
+		return a.ChildWorkflowExecutionStartedEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_StartChildWorkflowExecutionFailedEventAttributes:
+		return a.StartChildWorkflowExecutionFailedEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionCompletedEventAttributes:
+		return a.ChildWorkflowExecutionCompletedEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionFailedEventAttributes:
+		return a.ChildWorkflowExecutionFailedEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionCanceledEventAttributes:
+		return a.ChildWorkflowExecutionCanceledEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionTimedOutEventAttributes:
+		return a.ChildWorkflowExecutionTimedOutEventAttributes.InitiatedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionTerminatedEventAttributes:
+		return a.ChildWorkflowExecutionTerminatedEventAttributes.InitiatedEventId, true
+	}
+	return 0, false
+}
+
+// NoteReset records on a run which run goes on from it after a reset. It also
+// takes back what a close by reset would ask for: children and parent go on with the new run.
+type NoteReset struct{ RunID string }
+
+func (NoteReset) command() {}
+
+func (t *transition) noteReset(c NoteReset) error {
+	t.s.ResetRunID = c.RunID
+	t.durable = true
+	return nil
+}
+
+// TerminateForReset ends an open run in favour of the one that a reset creates.
+type TerminateForReset struct {
+	Reason   string
+	NewRunID string
+}
+
+func (TerminateForReset) command() {}
+
+func (t *transition) terminateForReset(c TerminateForReset) error {
+	if !t.s.Open() {
+		return errCompleted()
+	}
+	t.closeStartedTask()
+	t.close(t.terminated(c.Reason, nil, resetterIdentity), false)
+	t.s.ResetRunID = c.NewRunID
+	return nil
+}
+
+// resetterIdentity ends runs that go on elsewhere: their children and their parent are left alone.
+const resetterIdentity = "history-resetter"
+
+// OriginalStartTime is when the workflow started, before any reset.
+func (s *State) OriginalStartTime() time.Time { return s.Started.GetEventTime().AsTime() }
+
+// resetTime is nil for a run that no reset created.
+func (s *State) resetTime() *timestamppb.Timestamp {
+	if s.LastResetTime.IsZero() {
+		return nil
+	}
+	return timestamppb.New(s.LastResetTime)
+}

@@ -50,7 +50,40 @@ func checkHistory(p *problems, events []*historypb.HistoryEvent) {
 		p.require(e.EventTime.IsValid(), "event %d has no time", e.EventId)
 		status, _, _ := closing(e)
 		p.require(status == 0 || i == len(events)-1, "event %d, %s, is not the last", e.EventId, e.EventType)
+		if startedID, must := startOfResult(e); must || startedID != 0 {
+			p.require(startedID > 0 && startedID < e.EventId && isStart(events[startedID-1].EventType), "event %d, %s: started by event %d", e.EventId, e.EventType, startedID)
+		}
 	}
+}
+
+func isStart(kind enumspb.EventType) bool {
+	return kind == enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED || kind == enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+}
+
+// startOfResult is the started event that a result of an activity or a child
+// names. must: it has to name one.
+func startOfResult(e *historypb.HistoryEvent) (startedID int64, must bool) {
+	switch a := e.Attributes.(type) {
+	case *historypb.HistoryEvent_ActivityTaskCompletedEventAttributes:
+		return a.ActivityTaskCompletedEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ActivityTaskFailedEventAttributes:
+		return a.ActivityTaskFailedEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ActivityTaskTimedOutEventAttributes:
+		return a.ActivityTaskTimedOutEventAttributes.StartedEventId, false
+	case *historypb.HistoryEvent_ActivityTaskCanceledEventAttributes:
+		return a.ActivityTaskCanceledEventAttributes.StartedEventId, false
+	case *historypb.HistoryEvent_ChildWorkflowExecutionCompletedEventAttributes:
+		return a.ChildWorkflowExecutionCompletedEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionFailedEventAttributes:
+		return a.ChildWorkflowExecutionFailedEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionCanceledEventAttributes:
+		return a.ChildWorkflowExecutionCanceledEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionTimedOutEventAttributes:
+		return a.ChildWorkflowExecutionTimedOutEventAttributes.StartedEventId, true
+	case *historypb.HistoryEvent_ChildWorkflowExecutionTerminatedEventAttributes:
+		return a.ChildWorkflowExecutionTerminatedEventAttributes.StartedEventId, true
+	}
+	return 0, false
 }
 
 // same adds a problem when a field of the state is not what history tells.

@@ -89,7 +89,7 @@ func applyTaskStarted(s *State, e *historypb.HistoryEvent, a *historypb.Workflow
 
 func applyTaskCompleted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
 	s.Task = nil
-	s.TaskAttempt, s.WorkflowTaskFailures = 1, 0
+	s.TaskAttempt, s.WorkflowTaskFailures, s.Problems = 1, 0, nil
 	s.PreviousStartedID, s.LastTaskCompletedID = a.StartedEventId, e.EventId
 	noteBuild(s, e, a)
 }
@@ -98,6 +98,12 @@ func applyOptions(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	s.noteRequest(a.AttachedRequestId, e)
 	if a.Priority != nil {
 		s.Priority = a.Priority
+	}
+	switch {
+	case a.UnsetVersioningOverride:
+		s.VersioningOverride = nil
+	case a.VersioningOverride != nil:
+		s.VersioningOverride = a.VersioningOverride
 	}
 }
 

@@ -33,6 +33,10 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 	}
 	if a := s.Activities.edit(id); a != nil {
 		a.Scheduled = e
+		if a.Options != nil {
+			scheduled := e.GetActivityTaskScheduledEventAttributes()
+			a.Options.Input, a.Options.Header = scheduled.GetInput(), scheduled.GetHeader()
+		}
 	}
 	if signal := s.ExternalSignals.edit(id); signal != nil {
 		signal.Initiated = e

@@ -255,6 +255,16 @@ func (a *Activity) encode(e *encoder) {
 	e.message(13, a.LastFailure)
 	e.time(14, a.LastAttemptEnd)
 	e.int(15, a.RetryIntervalNano)
+	e.bool(16, a.Paused)
+	e.time(17, a.PauseTime)
+	e.text(18, a.PauseIdentity)
+	e.text(19, a.PauseReason)
+	e.bool(20, a.ResetRequested)
+	if a.Options != nil {
+		options := proto.CloneOf(a.Options)
+		options.Input, options.Header = nil, nil // as scheduled: not written again
+		e.message(21, options)
+	}
 }
 
 func (c *Child) encode(e *encoder) {
@@ -293,6 +303,10 @@ func (s *State) encodeRest(e *encoder) {
 	e.bool(49, s.ClosePolicyDue)
 	e.text(52, s.ResetRunID)
 	e.time(53, s.LastResetTime)
+	e.message(54, s.VersioningOverride)
+	for _, problem := range s.Problems {
+		e.text(55, problem)
+	}
 }
 
 // Decode reads a stored state. ErrCorrupt when the bytes are none.
@@ -491,6 +505,18 @@ func (a *Activity) decode(field protowire.Number, v value) {
 		a.LastAttemptEnd = v.time()
 	case 15:
 		a.RetryIntervalNano = v.int()
+	case 16:
+		a.Paused = v.bool()
+	case 17:
+		a.PauseTime = v.time()
+	case 18:
+		a.PauseIdentity = v.text()
+	case 19:
+		a.PauseReason = v.text()
+	case 20:
+		a.ResetRequested = v.bool()
+	case 21:
+		a.Options = unmarshal(v, &historypb.ActivityTaskScheduledEventAttributes{})
 	}
 }
 
@@ -573,5 +599,9 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.ResetRunID = v.text()
 	case 53:
 		s.LastResetTime = v.time()
+	case 54:
+		s.VersioningOverride = unmarshal(v, &workflowpb.VersioningOverride{})
+	case 55:
+		s.Problems = append(s.Problems, v.text())
 	}
 }

@@ -163,7 +163,7 @@ type HeartbeatActivity struct {
 }
 
 // HeartbeatReply tells the worker what is wanted of the activity.
-type HeartbeatReply struct{ CancelRequested bool }
+type HeartbeatReply struct{ CancelRequested, Paused, Reset bool }
 
 // CompleteActivity ends an activity with a result. Reply: nil.
 type CompleteActivity struct {

@@ -90,6 +90,9 @@ func (t *transition) decideOther(c Command) error {
 	case ClosePolicyDone:
 		return t.closePolicyDone()
 	}
+	if known, err := t.decideOperation(c); known {
+		return err
+	}
 	return fmt.Errorf("execution: unknown command %T", c)
 }
 

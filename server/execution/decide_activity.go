@@ -15,6 +15,9 @@ import (
 )
 
 func (a *Activity) attributes() *historypb.ActivityTaskScheduledEventAttributes {
+	if a.Options != nil {
+		return a.Options
+	}
 	return a.Scheduled.GetActivityTaskScheduledEventAttributes()
 }
 
@@ -33,7 +36,7 @@ func after(start time.Time, d time.Duration) time.Time {
 
 func (t *transition) startActivity(c StartActivity) error {
 	pending := t.s.Activities.get(c.ScheduledEventID)
-	if !t.s.Open() || pending == nil || !pending.StartedTime.IsZero() || pending.Stamp != c.Stamp {
+	if !t.s.Open() || pending == nil || pending.Paused || !pending.StartedTime.IsZero() || pending.Stamp != c.Stamp {
 		return ErrStale
 	}
 	t.durable = true
@@ -87,7 +90,7 @@ func (t *transition) heartbeatActivity(c HeartbeatActivity) error {
 	}
 	pending.HeartbeatDetails, pending.HeartbeatTime = c.Details, t.env.Now
 	t.durable = true
-	t.reply = &HeartbeatReply{CancelRequested: pending.CancelEventID != 0}
+	t.reply = &HeartbeatReply{CancelRequested: pending.CancelEventID != 0, Paused: pending.Paused, Reset: pending.ResetRequested}
 	return nil
 }
 
@@ -157,6 +160,7 @@ func (t *transition) retryActivity(a *Activity, failure *failurepb.Failure) enum
 		return retry.State
 	}
 	t.durable = true
+	a.ResetRequested = false
 	a.Attempt++
 	a.AttemptTime = t.env.Now.Add(retry.Interval)
 	a.RetryIntervalNano = int64(retry.Interval)

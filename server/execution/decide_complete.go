@@ -110,6 +110,7 @@ func (t *transition) complete(c CompleteTask) error {
 	}
 	t.durable = true
 	t.persistStarted(task)
+	t.visibility = t.visibility || len(t.s.Problems) > 0
 	completed := t.append(t.taskCompleted(r))
 	t.visibility = t.visibility || t.s.LastTaskCompletedID == completed.EventId && len(t.s.ResetPoints) > 0 && t.s.ResetPoints[len(t.s.ResetPoints)-1].FirstWorkflowTaskCompletedId == completed.EventId
 	t.setSticky(r)

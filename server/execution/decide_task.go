@@ -268,13 +268,18 @@ func (t *transition) failStartedTask(task *WorkflowTask, a *historypb.WorkflowTa
 		e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{WorkflowTaskFailedEventAttributes: a}
 		t.append(e)
 	}
-	t.nextAttempt(task.Attempt)
+	t.nextAttempt(task.Attempt, "category=WorkflowTaskFailed", "cause=WorkflowTaskFailedCause"+a.Cause.String())
 }
 
+// problemAfterFailures in a row make a run show up in searches for runs in trouble.
+const problemAfterFailures = 5
+
 // nextAttempt schedules the task after a failed or timed-out attempt.
-func (t *transition) nextAttempt(attempt int32) {
+func (t *transition) nextAttempt(attempt int32, problems ...string) {
 	t.s.Task = nil
-	t.s.WorkflowTaskFailures++
+	if t.s.WorkflowTaskFailures++; t.s.WorkflowTaskFailures == problemAfterFailures {
+		t.s.Problems, t.visibility = problems, true
+	}
 	t.s.TaskHeartbeatSince = time.Time{}
 	if t.s.StickyQueue != "" {
 		// A worker that kept the run in its cache may have gone wrong alone: give the next one a first attempt.
@@ -297,7 +302,7 @@ func (t *transition) timeOutTask() {
 	if task.Kind == TaskNormal {
 		t.append(t.taskTimedOut(task, enumspb.TIMEOUT_TYPE_START_TO_CLOSE))
 	}
-	t.nextAttempt(task.Attempt)
+	t.nextAttempt(task.Attempt, "category=WorkflowTaskTimedOut", "cause=WorkflowTaskTimedOutCause"+enumspb.TIMEOUT_TYPE_START_TO_CLOSE.String())
 }
 
 func (t *transition) taskTimedOut(task *WorkflowTask, kind enumspb.TimeoutType) *historypb.HistoryEvent {

@@ -45,7 +45,7 @@ func (s *State) describeInfo() *workflowpb.WorkflowExecutionInfo {
 	started := s.StartedAttributes()
 	info := &workflowpb.WorkflowExecutionInfo{
 		Execution: s.Execution(), Type: started.GetWorkflowType(), StartTime: timestamppb.New(s.StartTime), Status: s.Status,
-		HistoryLength: s.NextEventID - 1, ExecutionTime: timestamppb.New(s.ExecutionTime), Memo: s.Memo, SearchAttributes: s.SearchAttributes,
+		HistoryLength: s.NextEventID - 1, ExecutionTime: timestamppb.New(s.ExecutionTime), Memo: s.Memo, SearchAttributes: s.ShownSearchAttributes(),
 		AutoResetPoints: &workflowpb.ResetPoints{Points: s.ResetPoints}, TaskQueue: started.GetTaskQueue().GetName(),
 		StateTransitionCount: s.Version, HistorySizeBytes: s.HistorySize, RootExecution: s.Root(), FirstRunId: started.GetFirstExecutionRunId(),
 		ParentNamespaceId: started.GetParentWorkflowNamespaceId(), ParentExecution: started.GetParentWorkflowExecution(), Priority: s.Priority,
@@ -118,6 +118,15 @@ func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 			StartToCloseTimeout: scheduled.GetStartToCloseTimeout(), HeartbeatTimeout: scheduled.GetHeartbeatTimeout(), RetryPolicy: scheduled.GetRetryPolicy(),
 		},
 	}
+	if a.Paused {
+		info.Paused = true
+		info.PauseInfo = &workflowpb.PendingActivityInfo_PauseInfo{
+			PauseTime: timestamppb.New(a.PauseTime),
+			PausedBy: &workflowpb.PendingActivityInfo_PauseInfo_Manual_{Manual: &workflowpb.PendingActivityInfo_PauseInfo_Manual{
+				Identity: a.PauseIdentity, Reason: a.PauseReason,
+			}},
+		}
+	}
 	if deadline := a.Deadline(); !deadline.IsZero() {
 		info.ExpirationTime = timestamppb.New(deadline)
 	}
@@ -142,6 +151,10 @@ func (a *Activity) pendingState() enumspb.PendingActivityState {
 	switch {
 	case a.CancelEventID != 0:
 		return enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+	case a.Paused && !a.StartedTime.IsZero():
+		return enumspb.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+	case a.Paused:
+		return enumspb.PENDING_ACTIVITY_STATE_PAUSED
 	case !a.StartedTime.IsZero():
 		return enumspb.PENDING_ACTIVITY_STATE_STARTED
 	}

@@ -49,22 +49,25 @@ type State struct {
 	WorkflowTaskFailures int32
 	LastStamp            int64
 
-	Activities       table[int64, Activity]
-	Timers           table[string, Timer]
-	Children         table[int64, Child]
-	ExternalSignals  table[int64, ExternalSignal]
-	ExternalCancels  table[int64, ExternalCancel]
-	Updates          table[string, Update]
-	UpdateCount      int64 // updates ever accepted, and the order of admission
-	Requests         table[string, Request]
-	Buffered         []*historypb.HistoryEvent // without ids, while a task is started
-	SignalCount      int64
-	CancelRequested  bool
-	CancelRequestID  string
-	Memo             *commonpb.Memo
-	SearchAttributes *commonpb.SearchAttributes
-	ResetPoints      []*workflowpb.ResetPointInfo
-	Priority         *commonpb.Priority
+	Activities         table[int64, Activity]
+	Timers             table[string, Timer]
+	Children           table[int64, Child]
+	ExternalSignals    table[int64, ExternalSignal]
+	ExternalCancels    table[int64, ExternalCancel]
+	Updates            table[string, Update]
+	UpdateCount        int64 // updates ever accepted, and the order of admission
+	Requests           table[string, Request]
+	Buffered           []*historypb.HistoryEvent // without ids, while a task is started
+	SignalCount        int64
+	CancelRequested    bool
+	CancelRequestID    string
+	Memo               *commonpb.Memo
+	SearchAttributes   *commonpb.SearchAttributes
+	ResetPoints        []*workflowpb.ResetPointInfo
+	Priority           *commonpb.Priority
+	VersioningOverride *workflowpb.VersioningOverride
+	// Problems say why the run's tasks keep failing, for search.
+	Problems []string
 
 	// Set between Decode and Attach: the value is the one of event 1.
 	memoAsStarted, attributesAsStarted bool
@@ -131,6 +134,14 @@ type Activity struct {
 	LastFailure       *failurepb.Failure
 	LastAttemptEnd    time.Time
 	RetryIntervalNano int64
+
+	Paused         bool
+	PauseTime      time.Time
+	PauseIdentity  string
+	PauseReason    string
+	ResetRequested bool // the worker is to hear of a reset with its next heartbeat
+	// Options replace the attributes of Scheduled after an operator changed them; nil: as scheduled.
+	Options *historypb.ActivityTaskScheduledEventAttributes
 }
 
 // Timer is a running timer.

@@ -77,7 +77,7 @@ func (a *Activity) dueTimeout(now time.Time) enumspb.TimeoutType {
 }
 
 func (a *Activity) scheduleToStart() time.Time {
-	if !a.StartedTime.IsZero() {
+	if !a.StartedTime.IsZero() || a.Paused {
 		return time.Time{}
 	}
 	return after(a.AttemptTime, duration(a.attributes().GetScheduleToStartTimeout()))

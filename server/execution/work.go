@@ -114,7 +114,7 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 	w.wake(a.startToClose())
 	w.wake(a.heartbeat())
 	switch {
-	case !a.StartedTime.IsZero():
+	case !a.StartedTime.IsZero(), a.Paused:
 	case a.AttemptTime.After(now):
 		w.wake(a.AttemptTime)
 	default:

@@ -30,9 +30,7 @@ func (t *transition) admitUpdate(c AdmitUpdate) error {
 	u := &Update{ID: id, Stage: UpdateAdmitted, Order: t.s.UpdateCount, Request: c.Request}
 	t.s.Updates.put(id, u)
 	t.reply = &UpdateState{Update: *u, IsNew: true}
-	if t.s.Task == nil && !t.s.FirstTaskDelayed {
-		t.scheduleSpeculative()
-	}
+	t.scheduleSpeculative()
 	return nil
 }
 
@@ -65,9 +63,10 @@ func (t *transition) mayAdmit() error {
 }
 
 // scheduleSpeculative makes a task pending that only carries updates. Unless
-// it comes to something, history will not know of it.
+// it comes to something, history will not know of it, and a first task whose
+// delay runs is still due at its end.
 func (t *transition) scheduleSpeculative() {
-	if !t.s.Open() || t.s.Task != nil || t.s.FirstTaskDelayed {
+	if !t.s.Open() || t.s.Task != nil {
 		return
 	}
 	if t.s.TaskAttempt > 1 {

@@ -109,6 +109,9 @@ func startRun(s *State, started *historypb.WorkflowExecutionStartedEventAttribut
 		t.s.Updates.put(id, &Update{ID: id, Stage: UpdateAdmitted, Order: t.s.UpdateCount, Request: c.Update.Request})
 	}
 	t.scheduleTask()
+	if t.s.hasOpenUpdates() {
+		t.scheduleSpeculative()
+	}
 	if c != nil && c.Eager && t.s.Task != nil {
 		t.reply = t.start(c.Request.Identity, c.Request.RequestId)
 	}

@@ -32,11 +32,13 @@ func (t *transition) tick() error {
 // due tells whether a deadline has come; the zero time is no deadline.
 func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Before(deadline) }
 
-// endBackoff schedules the first task of a run whose start was delayed.
+// endBackoff schedules the first task of a run whose start was delayed. A task
+// that carries updates then is the first one.
 func (t *transition) endBackoff() {
 	if t.s.FirstTaskDelayed && due(t.s.ExecutionTime, t.env.Now) {
 		t.s.FirstTaskDelayed = false
 		t.scheduleTask()
+		t.materialise()
 	}
 }
 

@@ -126,7 +126,7 @@ func (s *State) checkActivity(p *problems, id int64, a *Activity) {
 	p.require(a.Attempt == 1 || !a.LastAttemptEnd.IsZero(), "activity %d: attempt %d without an end of the one before", id, a.Attempt)
 	if a.CancelEventID != 0 {
 		s.past(p, a.CancelEventID, "cancel request of activity", a.ActivityID)
-		p.require(a.CancelEventID > id && !a.StartedTime.IsZero(), "activity %d: waits to be cancelled though nobody runs it", id)
+		p.require(a.CancelEventID > id && (!a.StartedTime.IsZero() || !s.LastResetTime.IsZero()), "activity %d: waits to be cancelled though nobody runs it", id)
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *State) checkUpdates(p *problems) {
 		u := s.Updates.get(id)
 		p.require(u.ID == id && u.Stage >= UpdateAdmitted && u.Stage <= UpdateCompleted, "update %q: key %q, stage %d", u.ID, id, u.Stage)
 		if u.Stage < UpdateAccepted {
-			p.require(s.Open() && u.Request != nil && u.AcceptedEventID == 0, "update %q: open without a request or in a closed run", id)
+			p.require(s.Open() && (u.Request != nil || u.InHistory) && u.AcceptedEventID == 0, "update %q: open without a request or in a closed run", id)
 			p.require(u.Stage == UpdateAdmitted || s.TaskStarted() || s.Task != nil, "update %q: sent with no task", id)
 			continue
 		}

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +32,8 @@ type Reset struct {
 
 // Fork decides the first transition of the run that a reset creates.
 func Fork(c Reset, base *State, env Env) (Decision, error) {
-	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, c.RequestID, copyEvents(c.Prefix))
+	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, base.startRequestID(), copyEvents(c.Prefix))
+	s.RequestID, s.BaseRequestID = c.RequestID, base.startRequestID()
 	if s.Task == nil || !s.Open() {
 		return Decision{}, serviceerror.NewInvalidArgument(fmt.Sprintf(
 			"StateRebuilder unable to Rebuild mutable state to event ID: %d, version: 0, this event must be at the boundary", s.NextEventID-1))
@@ -88,26 +90,29 @@ func applyReset(s *State, e *historypb.HistoryEvent) {
 	}
 	s.StartTime, s.ExecutionTime = e.EventTime.AsTime(), e.EventTime.AsTime()
 	s.LastResetTime = s.StartTime
-}
-
-// restartActivities gives activities pending at the fork a first attempt of their own.
-func (t *transition) restartActivities() {
-	for _, id := range t.s.Activities.keys() {
-		a := t.s.Activities.edit(id)
-		a.ScheduledTime, a.AttemptTime, a.Stamp = t.env.Now, t.env.Now, t.stamp()
+	for _, id := range s.Activities.keys() {
+		a := s.Activities.edit(id) // has a first attempt of its own in this run
+		a.ScheduledTime, a.AttemptTime = s.LastResetTime, s.LastResetTime
 	}
 }
 
-// reapply brings what the outside did after the fork into the new run.
+// restartActivities makes tasks of the base run for activities pending at the fork worthless.
+func (t *transition) restartActivities() {
+	for _, id := range t.s.Activities.keys() {
+		t.s.Activities.edit(id).Stamp = t.stamp()
+	}
+}
+
+// startRequestID is the request id that event 1 goes with.
+func (s *State) startRequestID() string { return cmp.Or(s.BaseRequestID, s.RequestID) }
+
+// reapply brings what the outside did after the fork into the new run. A
+// request to cancel is not: who resets a run wants it to go on.
 func (t *transition) reapply(c Reset, e *historypb.HistoryEvent) {
 	excluded := func(kind enumspb.ResetReapplyExcludeType) bool { return slices.Contains(c.Exclude, kind) }
 	switch a := e.Attributes.(type) {
 	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
 		if !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL) {
-			t.repeat(e)
-		}
-	case *historypb.HistoryEvent_WorkflowExecutionCancelRequestedEventAttributes:
-		if !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST) && !t.s.CancelRequested {
 			t.repeat(e)
 		}
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:

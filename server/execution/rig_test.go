@@ -134,7 +134,11 @@ func forgetful(s *State) *State {
 	if s.Task != nil && s.Task.Kind == TaskSpeculative {
 		s.Task = nil
 	}
-	s.closeUpdates()
+	for _, u := range s.Updates.values() {
+		if u.Stage < UpdateAccepted && !u.InHistory {
+			s.Updates.drop(u.ID)
+		}
+	}
 	return s
 }
 

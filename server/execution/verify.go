@@ -24,7 +24,7 @@ func Verify(stored *State, events []*historypb.HistoryEvent) error {
 	if len(p.found) > 0 {
 		return p.error()
 	}
-	told := Rebuild(stored.NamespaceID, stored.WorkflowID, stored.RunID, stored.RequestID, events)
+	told := Rebuild(stored.NamespaceID, stored.WorkflowID, stored.RunID, stored.startRequestID(), events)
 	compareFacts(p, stored, told)
 	compareTask(p, stored, told)
 	size := int64(0)
@@ -105,6 +105,7 @@ func compareFacts(p *problems, stored, told *State) {
 	sameTime(p, "start time", stored.StartTime, told.StartTime)
 	sameTime(p, "execution time", stored.ExecutionTime, told.ExecutionTime)
 	sameTime(p, "close time", stored.CloseTime, told.CloseTime)
+	sameTime(p, "reset time", stored.LastResetTime, told.LastResetTime)
 	same(p, "close event", stored.CloseEventID, told.CloseEventID)
 	same(p, "next run", stored.NewRunID, told.NewRunID)
 	same(p, "first task delayed", stored.FirstTaskDelayed, told.FirstTaskDelayed)
@@ -152,8 +153,8 @@ func compareUpdates(p *problems, stored, told *State) {
 	accepted := func(s *State) map[string]Update {
 		known := make(map[string]Update)
 		for _, u := range s.Updates.values() {
-			if u.Stage >= UpdateAccepted {
-				known[u.ID] = Update{ID: u.ID, Stage: u.Stage, AcceptedEventID: u.AcceptedEventID, CompletedEventID: u.CompletedEventID}
+			if u.Stage >= UpdateAccepted || u.InHistory {
+				known[u.ID] = Update{ID: u.ID, Stage: u.Stage, AcceptedEventID: u.AcceptedEventID, CompletedEventID: u.CompletedEventID, InHistory: u.InHistory}
 			}
 		}
 		return known

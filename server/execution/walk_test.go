@@ -61,7 +61,7 @@ func (w *walker) step() bool {
 	if !w.s.Open() {
 		return w.stepClosed()
 	}
-	switch w.pick(16) {
+	switch w.pick(17) {
 	case 0, 1, 2:
 		w.stepPoll()
 	case 3, 4, 5:
@@ -80,6 +80,8 @@ func (w *walker) step() bool {
 		w.stepSticky()
 	case 15:
 		w.stepCrash()
+	case 16:
+		w.stepReset()
 	}
 	w.keepToken()
 	return true
@@ -320,6 +322,26 @@ func (w *walker) stepSticky() {
 	}
 	_, err := w.do(ResetSticky{})
 	w.note("reset sticky: %v", err)
+}
+
+// stepReset forks the run at some event. The new run obeys the laws, and can go on.
+func (w *walker) stepReset() {
+	at := 1 + w.pick(len(w.history))
+	d, err := Fork(Reset{
+		RunID: "forked", RequestID: "reset", Reason: "why", BaseRunID: w.s.RunID,
+		Prefix: w.history[:at], Later: w.history[at:],
+	}, w.s, w.env())
+	w.note("reset behind event %d: %v", at, err)
+	if err != nil {
+		return
+	}
+	fork := newRig(w.t)
+	fork.now, fork.limits = w.now, w.limits
+	fork.adopt(d)
+	if _, err := fork.startTask(); err == nil {
+		_, err = fork.complete(completion(args{}, "marker"))
+		require.NoError(w.t, err)
+	}
 }
 
 // stepCrash: what a crash forgets is nobody's loss. Workers with forgotten

@@ -77,6 +77,11 @@ func (s *instrumented) Closed(ctx context.Context, namespaceID string, before ti
 	return s.Store.Closed(ctx, namespaceID, before, after, limit)
 }
 
+func (s *instrumented) Executions(ctx context.Context, after ExecutionKey, limit int) (runs []*Execution, err error) {
+	defer func(start time.Time) { s.done("Executions", start, err) }(time.Now())
+	return s.Store.Executions(ctx, after, limit)
+}
+
 func (s *instrumented) ReadLog(ctx context.Context, shard int32, after int64, limit int) (rows []LogRow, err error) {
 	defer func(start time.Time) { s.done("ReadLog", start, err) }(time.Now())
 	return s.Store.ReadLog(ctx, shard, after, limit)

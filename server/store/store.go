@@ -63,6 +63,9 @@ type Store interface {
 	// Closed pages through closed runs of a namespace whose ClosedAt is before
 	// the given time, oldest first: in order of (Exec, Slot), starting behind after.
 	Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) ([]ExecutionKey, error)
+	// Executions pages through all runs, open and closed, oldest first: in order
+	// of (Exec, Slot), starting behind after. For tools that look at a whole store.
+	Executions(ctx context.Context, after ExecutionKey, limit int) ([]*Execution, error)
 
 	// ReadLog reads rows of a shard's log with Seq > after in order, at most limit.
 	ReadLog(ctx context.Context, shard int32, after int64, limit int) ([]LogRow, error)

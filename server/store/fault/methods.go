@@ -78,6 +78,11 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 	})
 }
 
+// Executions may fail.
+func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	return read(ctx, s, "Executions", func() ([]*store.Execution, error) { return s.inner.Executions(ctx, after, limit) })
+}
+
 // ReadLog may fail.
 func (s *Store) ReadLog(ctx context.Context, shard int32, after int64, limit int) ([]store.LogRow, error) {
 	return read(ctx, s, "ReadLog", func() ([]store.LogRow, error) { return s.inner.ReadLog(ctx, shard, after, limit) })

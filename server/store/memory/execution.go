@@ -236,6 +236,24 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 	return keys, err
 }
 
+// Executions pages through all runs.
+func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) (runs []*store.Execution, err error) {
+	err = s.read(ctx, func(d *Data) error {
+		var keys []store.ExecutionKey
+		for key := range d.executions {
+			if compareAge(key, after) > 0 {
+				keys = append(keys, key)
+			}
+		}
+		slices.SortFunc(keys, compareAge)
+		for _, key := range head(keys, limit) {
+			runs = append(runs, copied(d.executions[key]))
+		}
+		return nil
+	})
+	return runs, err
+}
+
 func compareKeys(a, b store.ExecutionKey) int {
 	return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Exec, b.Exec))
 }

@@ -112,3 +112,10 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 		WHERE (exec, slot) > ($1::bigint, $2::int) AND closed_at < $3 AND namespace_id = $4 ORDER BY exec, slot LIMIT $5`,
 		after.Exec, after.Slot, before, escape(namespaceID), limit)
 }
+
+// Executions pages through all runs in the order of the primary key.
+func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	scan := func(row pgx.CollectableRow) (*store.Execution, error) { return scanExecution(row) }
+	return collect(ctx, s, scan, "SELECT "+executionColumns+` FROM execution AS run
+		WHERE (run.exec, run.slot) > ($1::bigint, $2::int) ORDER BY run.exec, run.slot LIMIT $3`, after.Exec, after.Slot, limit)
+}

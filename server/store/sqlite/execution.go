@@ -93,3 +93,12 @@ func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time
 	return collect(ctx, s, scan, `SELECT slot, exec FROM execution WHERE (exec, slot) > (?, ?)
 		AND closed_at < ? AND namespace_id = ? ORDER BY exec, slot LIMIT ?`, after.Exec, after.Slot, micros(before), namespaceID, limit)
 }
+
+// Executions pages through all runs in the order of the primary key.
+func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	scan := func(rows *sql.Rows, into **store.Execution) error {
+		*into = &store.Execution{}
+		return scanExecution(rows, *into)
+	}
+	return collect(ctx, s, scan, selectExecution+"WHERE (exec, slot) > (?, ?) ORDER BY exec, slot LIMIT ?", after.Exec, after.Slot, limit)
+}

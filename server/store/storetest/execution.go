@@ -161,6 +161,34 @@ func testClosedPages(t *testing.T, f *fixture) {
 	require.Equal(t, want, got)
 }
 
+func testExecutionPages(t *testing.T, f *fixture) {
+	a := f.owned(t)
+	part := store.ShardGroup{Lease: a.Lease}
+	var want []*store.Execution
+	for exec := int64(1); exec <= 5; exec++ {
+		for slot := a.FirstSlot; slot < a.FirstSlot+3; slot++ {
+			write := start(fmt.Sprintf("w-%d", exec), slot, exec)
+			if exec%2 == 0 {
+				write.ClosedAt = sampleTime
+			}
+			part.Executions = append(part.Executions, write)
+			want = append(want, &write.Execution)
+		}
+	}
+	f.commit(t, part)
+	var got []*store.Execution
+	for after := (store.ExecutionKey{}); ; after = got[len(got)-1].Key {
+		page, err := f.store.Executions(t.Context(), after, 4)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page), 4)
+		if len(page) == 0 {
+			break
+		}
+		got = append(got, page...)
+	}
+	require.Equal(t, want, got)
+}
+
 func testDeleteExecutions(t *testing.T, f *fixture) {
 	a := f.owned(t)
 	gone, kept := start("w", a.FirstSlot, 2), start("w", a.FirstSlot, 1)

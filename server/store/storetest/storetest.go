@@ -49,6 +49,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"ids are kept exactly", testExactIDs},
 		{"run and load", testRunLoad},
 		{"closed runs in pages", testClosedPages},
+		{"all runs in pages", testExecutionPages},
 		{"delete runs", testDeleteExecutions},
 
 		{"history in order", testHistoryOrder},

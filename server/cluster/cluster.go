@@ -50,6 +50,15 @@ type History interface {
 	RespondActivityTaskCanceled(ctx context.Context, ns *Namespace, req *workflowservice.RespondActivityTaskCanceledRequest) (*workflowservice.RespondActivityTaskCanceledResponse, error)
 	RespondActivityTaskCanceledById(ctx context.Context, ns *Namespace, req *workflowservice.RespondActivityTaskCanceledByIdRequest) (*workflowservice.RespondActivityTaskCanceledByIdResponse, error)
 
+	// The operators' calls. DeleteWorkflowExecution returns when the run cannot be found any more.
+	ResetWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.ResetWorkflowExecutionRequest) (*workflowservice.ResetWorkflowExecutionResponse, error)
+	DeleteWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.DeleteWorkflowExecutionRequest) (*workflowservice.DeleteWorkflowExecutionResponse, error)
+	UpdateWorkflowExecutionOptions(ctx context.Context, ns *Namespace, req *workflowservice.UpdateWorkflowExecutionOptionsRequest) (*workflowservice.UpdateWorkflowExecutionOptionsResponse, error)
+	PauseActivity(ctx context.Context, ns *Namespace, req *workflowservice.PauseActivityRequest) (*workflowservice.PauseActivityResponse, error)
+	UnpauseActivity(ctx context.Context, ns *Namespace, req *workflowservice.UnpauseActivityRequest) (*workflowservice.UnpauseActivityResponse, error)
+	ResetActivity(ctx context.Context, ns *Namespace, req *workflowservice.ResetActivityRequest) (*workflowservice.ResetActivityResponse, error)
+	UpdateActivityOptions(ctx context.Context, ns *Namespace, req *workflowservice.UpdateActivityOptionsRequest) (*workflowservice.UpdateActivityOptionsResponse, error)
+
 	// StartWorkflowTask gives the task to a poller. ErrStaleTask when it is not wanted any more.
 	StartWorkflowTask(ctx context.Context, task *Task, poll *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error)
 	// StartActivityTask gives the task to a poller, durably. ErrStaleTask when it is not wanted any more.

@@ -304,6 +304,7 @@ func (s *State) encodeRest(e *encoder) {
 	e.text(52, s.ResetRunID)
 	e.time(53, s.LastResetTime)
 	e.message(54, s.VersioningOverride)
+	e.text(56, s.BaseRequestID)
 	for _, problem := range s.Problems {
 		e.text(55, problem)
 	}
@@ -601,6 +602,8 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.LastResetTime = v.time()
 	case 54:
 		s.VersioningOverride = unmarshal(v, &workflowpb.VersioningOverride{})
+	case 56:
+		s.BaseRequestID = v.text()
 	case 55:
 		s.Problems = append(s.Problems, v.text())
 	}

@@ -18,6 +18,8 @@ type State struct {
 	WorkflowID  string
 	RunID       string
 	RequestID   string // of the call that created the run
+	// BaseRequestID is the request id that event 1 goes with in a run that a reset created.
+	BaseRequestID string
 
 	// Version counts transitions. It orders visibility records and guards the stored row.
 	Version     int64

@@ -43,6 +43,11 @@ func (e *Engine) onTask(ctx context.Context, task *cluster.Task, c execution.Com
 	var found *entry
 	err = e.onEntry(ctx, s, store.ExecutionKey{Slot: task.Execution.Slot, Exec: task.Execution.Exec}, func(en *entry) error {
 		found = en
+		if task.FromBacklog {
+			en.mu.Lock()
+			en.parked = true
+			en.mu.Unlock()
+		}
 		d, err = e.do(ctx, en, c)
 		return err
 	})
@@ -112,9 +117,11 @@ func cancelActivity(details *commonpb.Payloads, identity string) func(execution.
 	}
 }
 
-func cancelRequested(d execution.Decision) bool {
-	reply, ok := d.Reply.(*execution.HeartbeatReply)
-	return ok && reply.CancelRequested
+func heartbeatReply(d execution.Decision) execution.HeartbeatReply {
+	if reply, ok := d.Reply.(*execution.HeartbeatReply); ok {
+		return *reply
+	}
+	return execution.HeartbeatReply{}
 }
 
 func (e *Engine) RecordActivityTaskHeartbeat(ctx context.Context, ns *cluster.Namespace, req *workflowservice.RecordActivityTaskHeartbeatRequest) (*workflowservice.RecordActivityTaskHeartbeatResponse, error) {
@@ -122,7 +129,10 @@ func (e *Engine) RecordActivityTaskHeartbeat(ctx context.Context, ns *cluster.Na
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.RecordActivityTaskHeartbeatResponse{CancelRequested: cancelRequested(d)}, nil
+	reply := heartbeatReply(d)
+	return &workflowservice.RecordActivityTaskHeartbeatResponse{
+		CancelRequested: reply.CancelRequested, ActivityPaused: reply.Paused, ActivityReset: reply.Reset,
+	}, nil
 }
 
 func (e *Engine) RecordActivityTaskHeartbeatById(ctx context.Context, ns *cluster.Namespace, req *workflowservice.RecordActivityTaskHeartbeatByIdRequest) (*workflowservice.RecordActivityTaskHeartbeatByIdResponse, error) {
@@ -130,7 +140,10 @@ func (e *Engine) RecordActivityTaskHeartbeatById(ctx context.Context, ns *cluste
 	if err != nil {
 		return nil, err
 	}
-	return &workflowservice.RecordActivityTaskHeartbeatByIdResponse{CancelRequested: cancelRequested(d)}, nil
+	reply := heartbeatReply(d)
+	return &workflowservice.RecordActivityTaskHeartbeatByIdResponse{
+		CancelRequested: reply.CancelRequested, ActivityPaused: reply.Paused, ActivityReset: reply.Reset,
+	}, nil
 }
 
 func (e *Engine) RespondActivityTaskCompleted(ctx context.Context, ns *cluster.Namespace, req *workflowservice.RespondActivityTaskCompletedRequest) (*workflowservice.RespondActivityTaskCompletedResponse, error) {

@@ -73,6 +73,7 @@ func (s *shard) parked(en *entry) {
 	s.dirtyMu.Lock()
 	defer s.dirtyMu.Unlock()
 	s.dirty[en.key] = work.WakeAt
+	en.parked = true
 }
 
 func (s *shard) committedSeq(seq int64) {
@@ -112,15 +113,20 @@ func (s *shard) checkpointLoop(ctx context.Context) {
 
 // checkpoint parks the wake-ups since the last one and trims the log behind the slowest reader.
 func (s *shard) checkpoint(ctx context.Context) error {
+	s.parking.Lock()
+	defer s.parking.Unlock()
 	s.dirtyMu.Lock()
-	dirty, seq := s.dirty, s.durableSeq
+	dirty, seq, trimmed := s.dirty, s.durableSeq, s.trimmedSeq
 	s.dirty = make(map[store.ExecutionKey]time.Time)
 	s.dirtyMu.Unlock()
-	visible := s.visibility.position()
-	if len(dirty) == 0 && visible <= s.trimmedSeq {
+	visible := s.reader().position()
+	c := store.Checkpoint{Cursors: cursors{Wakes: seq, Visibility: visible}.encode(), Trim: min(seq, visible)}
+	if c.Trim < seq {
+		defer s.committedSeq(0) // the log is not empty: look again when the slow reader has come on
+	}
+	if len(dirty) == 0 && visible <= trimmed {
 		return nil
 	}
-	c := store.Checkpoint{Cursors: cursors{Wakes: seq, Visibility: visible}.encode(), Trim: min(seq, visible)}
 	for key, at := range dirty {
 		if at.IsZero() {
 			c.Clear = append(c.Clear, key)
@@ -132,11 +138,14 @@ func (s *shard) checkpoint(ctx context.Context) error {
 		s.restoreDirty(dirty)
 		return err
 	}
-	s.trimmedSeq = max(s.trimmedSeq, c.Trim)
-	if c.Trim < seq {
-		s.committedSeq(0) // the log is not empty: look again when the slow reader has come on
-	}
+	s.noteTrimmed(c.Trim)
 	return nil
+}
+
+func (s *shard) noteTrimmed(seq int64) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.trimmedSeq = max(s.trimmedSeq, seq)
 }
 
 func (s *shard) restoreDirty(dirty map[store.ExecutionKey]time.Time) {

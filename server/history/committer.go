@@ -25,6 +25,7 @@ type change struct {
 	events     []byte
 	visibility bool
 	seq        int64 // of the shard's log row
+	reader     *readerCursor
 	queuedAt   time.Time
 	work       execution.Work
 }
@@ -48,17 +49,15 @@ func newCommitter(e *Engine) *committer {
 	return c
 }
 
-// enqueue queues a decision of an entry whose lock is held. companion, if any,
-// is another run's change that must be in the same group.
-func (c *committer) enqueue(en *entry, d execution.Decision, companion *change) {
-	own := newChange(en, d)
-	changes := []*change{own}
-	if companion != nil {
-		changes = append(changes, companion)
-	}
+// enqueue queues a decision of an entry whose lock is held. companions are
+// changes of other runs, whose locks are held, too, that must be in the same group.
+func (c *committer) enqueue(en *entry, d execution.Decision, companions ...*change) {
+	changes := append([]*change{newChange(en, d)}, companions...)
 	var next *entry
 	if d.Next != nil {
-		next = en.shard.newEntry(en.workflow, *d.Next)
+		next = en.shard.newEntry(en.workflow, en.lease, *d.Next)
+		next.mu.Lock() // it is not to be published before it can be found
+		defer next.mu.Unlock()
 		changes = append(changes, newChange(next, *d.Next))
 	}
 	c.mu.Lock()
@@ -88,7 +87,7 @@ func newChange(en *entry, d execution.Decision) *change {
 		ch.firstEvent, ch.nextEvent = events[0].EventId, events[len(events)-1].EventId+1
 		ch.events = encodeEvents(events)
 	}
-	en.queued = d.State.Version
+	en.queued, en.parked = d.State.Version, false
 	return ch
 }
 
@@ -174,8 +173,7 @@ func (c *committer) commitOnce() bool {
 	e.metrics.commitsOK.Inc()
 	e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
 	e.noteCommitted(g)
-	close(t.done)
-	go e.publishGroup(g)
+	go e.publishGroup(g, t) // never dropped: callers wait for it
 	return true
 }
 
@@ -208,8 +206,11 @@ func (e *Engine) buildGroup(changes []*change) *group {
 		s := m.entry.shard
 		part := g.byShard[s]
 		if part == nil {
-			part = &store.ShardGroup{Lease: s.currentLease()}
+			part = &store.ShardGroup{Lease: m.entry.lease}
 			g.byShard[s] = part
+		}
+		if part.Lease != m.entry.lease {
+			g.err = errors.Join(g.err, store.ErrLeaseLost) // decided before the shard was taken over
 		}
 		if err := m.write(part); err != nil {
 			g.err = errors.Join(g.err, err)
@@ -218,12 +219,14 @@ func (e *Engine) buildGroup(changes []*change) *group {
 		logs[s] = append(logs[s], taskOf(&m.change))
 		g.merged = append(g.merged, &m.change)
 	}
+	readers := make(map[*shard]*readerCursor, len(g.byShard))
 	for s, part := range g.byShard {
+		readers[s] = s.reader()
 		part.Log = &store.LogRow{Seq: s.nextSeq(), Data: encodeLog(logs[s])}
 		g.group.Shards = append(g.group.Shards, *part)
 	}
 	for _, ch := range g.merged {
-		ch.seq = g.byShard[ch.entry.shard].Log.Seq
+		ch.seq, ch.reader = g.byShard[ch.entry.shard].Log.Seq, readers[ch.entry.shard]
 	}
 	return g
 }
@@ -276,18 +279,18 @@ func (e *Engine) failGroup(g *group, t *ticket, err error) {
 
 // noteCommitted keeps the wake-ups of what is durable now.
 func (e *Engine) noteCommitted(g *group) {
-	records := make(map[*shard]int, len(g.byShard))
 	for _, ch := range g.merged {
 		ch.entry.shard.noteCommitted(ch)
+		records := 0
 		if ch.visibility {
-			records[ch.entry.shard]++
+			records = 1
 		}
+		ch.reader.add(ch.seq, records)
 		if status := ch.state.Status; status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ch.visibility {
 			e.countClosed(ch.state, ch.entry.workflow.NamespaceID)
 		}
 	}
 	for s, part := range g.byShard {
-		s.visibility.add(part.Log.Seq, records[s])
 		s.committedSeq(part.Log.Seq)
 	}
 }

@@ -27,7 +27,7 @@ func (e *Engine) onRun(ctx context.Context, ns *cluster.Namespace, workflowID, r
 		}
 		d, err := e.do(ctx, en, c)
 		en.shard.unpin(en)
-		if errors.Is(err, errEvicted) {
+		if errors.Is(err, errEvicted) || (runID == "" && isNotFound(err) && en.shard.superseded(en)) {
 			continue
 		}
 		return d, en, err

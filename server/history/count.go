@@ -74,7 +74,7 @@ func (e *Engine) measureLogs() {
 		s.dirtyMu.Lock()
 		durable := s.durableSeq
 		s.dirtyMu.Unlock()
-		pending += max(0, durable-s.visibility.position())
+		pending += max(0, durable-s.reader().position())
 	}
 	e.metrics.logPending.Set(float64(pending))
 }

@@ -209,7 +209,11 @@ func (e *Engine) sendCancel(ctx context.Context, ns *cluster.Namespace, en *entr
 func (e *Engine) sendClose(ctx context.Context, ns *cluster.Namespace, en *entry, m execution.Message) (execution.Command, error) {
 	state := en.view0()
 	started := state.StartedAttributes()
-	_, _, err := e.on(ctx, ns, started.GetParentWorkflowExecution(), execution.ChildClosed{
+	parent, err := e.afterResets(ctx, ns, started.GetParentWorkflowExecution())
+	if err != nil && !isNotFound(err) {
+		return nil, err
+	}
+	_, _, err = e.on(ctx, ns, parent, execution.ChildClosed{
 		InitiatedEventID: started.GetParentInitiatedEventId(), FirstRunID: started.GetFirstExecutionRunId(), RunID: state.RunID, CloseEvent: m.NotifyParent,
 	})
 	if err != nil && !isNotFound(err) && !errors.Is(err, execution.ErrStale) {
@@ -218,25 +222,50 @@ func (e *Engine) sendClose(ctx context.Context, ns *cluster.Namespace, en *entry
 	return execution.ParentNotified{}, nil
 }
 
+// afterResets is the run that goes on from a run after resets; the run itself when it was not reset.
+func (e *Engine) afterResets(ctx context.Context, ns *cluster.Namespace, ref *commonpb.WorkflowExecution) (*commonpb.WorkflowExecution, error) {
+	for range chainMax {
+		en, err := e.find(ctx, ns.ID, ref.GetWorkflowId(), ref.GetRunId())
+		if err != nil {
+			return ref, err
+		}
+		state, _, err := en.view(ctx)
+		en.shard.unpin(en)
+		if err != nil || state.ResetRunID == "" {
+			return ref, err
+		}
+		ref = &commonpb.WorkflowExecution{WorkflowId: ref.GetWorkflowId(), RunId: state.ResetRunID}
+	}
+	return ref, nil
+}
+
 // sendPolicies deals with the children of a closed run as their policies say.
 func (e *Engine) sendPolicies(ctx context.Context, ns *cluster.Namespace, en *entry, children []*execution.Child) (execution.Command, error) {
 	for _, child := range children {
-		if err := e.sendPolicy(ctx, ns, en, child); err != nil && !isNotFound(err) {
+		if err := e.sendPolicy(ctx, ns, en, child, en.runID); err != nil && !isNotFound(err) {
+			return nil, err
+		}
+		// A child may have been started before a reset, by the run that was reset.
+		original := en.view0().StartedAttributes().GetOriginalExecutionRunId()
+		if original == en.runID {
+			continue
+		}
+		if err := e.sendPolicy(ctx, ns, en, child, original); err != nil && !isNotFound(err) {
 			return nil, err
 		}
 	}
 	return execution.ClosePolicyDone{}, nil
 }
 
-func (e *Engine) sendPolicy(ctx context.Context, ns *cluster.Namespace, en *entry, child *execution.Child) error {
+func (e *Engine) sendPolicy(ctx context.Context, ns *cluster.Namespace, en *entry, child *execution.Child, parentRunID string) error {
 	target := &commonpb.WorkflowExecution{WorkflowId: child.WorkflowID} // the newest run of the child's chain
 	switch child.ClosePolicy {
 	case enumspb.PARENT_CLOSE_POLICY_TERMINATE:
-		_, _, err := e.on(ctx, ns, target, execution.Terminate{Reason: "by parent close policy", Identity: "history-service", ChildOf: en.runID})
+		_, _, err := e.on(ctx, ns, target, execution.Terminate{Reason: "by parent close policy", Identity: "history-service", ChildOf: parentRunID})
 		return err
 	case enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL:
 		_, _, err := e.on(ctx, ns, target, execution.RequestCancel{
-			Identity: "history-service", ChildOf: en.runID, From: &commonpb.WorkflowExecution{WorkflowId: en.workflow.WorkflowID, RunId: en.runID},
+			Identity: "history-service", ChildOf: parentRunID, From: &commonpb.WorkflowExecution{WorkflowId: en.workflow.WorkflowID, RunId: en.runID},
 		})
 		return err
 	}

@@ -103,6 +103,8 @@ type Engine struct {
 	draining chan struct{} // closed when the engine stops taking new waits
 	stop     context.CancelFunc
 	running  sync.WaitGroup
+	spawning sync.Mutex // guards stopped: nothing is added to running once Stop waits for it
+	stopped  bool
 	ctx      context.Context
 }
 
@@ -139,7 +141,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
+// spawn runs something until Stop. After Stop it does nothing.
 func (e *Engine) spawn(run func(context.Context)) {
+	e.spawning.Lock()
+	defer e.spawning.Unlock()
+	if e.stopped {
+		return
+	}
 	e.running.Add(1)
 	go func() {
 		defer e.running.Done()
@@ -166,6 +174,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 	var leases []store.Lease
 	for _, s := range e.owned() {
 		s.close()
+	}
+	e.committer.flush(ctx) // what was decided before the last shard closed
+	for _, s := range e.owned() {
 		if err := s.checkpoint(ctx); err != nil && !errors.Is(err, store.ErrLeaseLost) {
 			failed = errors.Join(failed, fmt.Errorf("checkpoint of shard %d: %w", s.id, err))
 		}
@@ -175,6 +186,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 		failed = errors.Join(failed, e.cfg.Store.Release(ctx, leases))
 	}
 	e.stop()
+	e.spawning.Lock()
+	e.stopped = true
+	e.spawning.Unlock()
 	done := make(chan struct{})
 	go func() { e.running.Wait(); close(done) }()
 	select {

@@ -20,6 +20,7 @@ type entry struct {
 	key      store.ExecutionKey
 	workflow store.WorkflowKey
 	runID    string
+	lease    store.Lease // under which it was made: it can be changed under no other
 
 	mu   sync.Mutex
 	gone error // set when the entry must not be used any more
@@ -41,6 +42,7 @@ type entry struct {
 	watch   chan struct{}   // closed when visible changes; nil: nobody watches
 	offered map[int64]int64 // scheduled event → stamp of the last offer
 	sending bool            // a goroutine delivers messages
+	parked  bool            // the durable backlog has the offers: a restart makes none
 	results []pendingResult // of updates, not yet visible
 	waiters map[string][]chan execution.UpdateResult
 	queries []*bufferedQuery
@@ -73,6 +75,9 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	d, err := execution.Decide(en.state, c, env)
 	var after func()
 	if err == nil {
+		if _, starts := c.(execution.StartTask); starts && en.parked {
+			d.Volatile = false // the backlog forgets the task now, so the run must remember it
+		}
 		after = e.install(en, d)
 	}
 	t := en.ticket
@@ -104,7 +109,7 @@ func (e *Engine) install(en *entry, d execution.Decision) (after func()) {
 		}
 		return nil // shown with the change it stands on
 	}
-	e.committer.enqueue(en, d, nil)
+	e.committer.enqueue(en, d)
 	return nil
 }
 
@@ -162,33 +167,33 @@ func (en *entry) changed() <-chan struct{} {
 // view is what the outside may see of the entry.
 func (en *entry) view(ctx context.Context) (*execution.State, <-chan struct{}, error) {
 	en.mu.Lock()
-	if en.gone != nil {
-		defer en.mu.Unlock()
-		return nil, nil, en.gone
-	}
-	if en.visible == nil { // a run whose first commit is under way
-		t := en.ticket
-		en.mu.Unlock()
-		if err := t.wait(ctx); err != nil {
+	defer en.mu.Unlock()
+	for en.gone == nil && en.visible == nil { // a run whose first commit is under way
+		if err := en.untilChanged(ctx); err != nil {
 			return nil, nil, err
 		}
-		return en.firstView()
 	}
-	defer en.mu.Unlock()
+	if en.gone != nil {
+		return nil, nil, en.gone
+	}
 	return en.visible, en.changed(), nil
 }
 
-// firstView is the view right after the first commit, which may be durable a moment before it is published.
-func (en *entry) firstView() (*execution.State, <-chan struct{}, error) {
-	en.mu.Lock()
-	defer en.mu.Unlock()
-	switch {
-	case en.gone != nil:
-		return nil, nil, en.gone
-	case en.visible != nil:
-		return en.visible, en.changed(), nil
+// untilChanged lets go of the lock until the visible state has changed or the
+// last queued change has failed.
+func (en *entry) untilChanged(ctx context.Context) error {
+	changed, t := en.changed(), en.ticket
+	en.mu.Unlock()
+	defer en.mu.Lock()
+	if err := t.wait(ctx); err != nil {
+		return err
 	}
-	return en.state, en.changed(), nil
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
 }
 
 // ticket is the promise of a commit.

@@ -19,7 +19,7 @@ func record(s *execution.State) *visibility.Record {
 		StartTime: s.StartTime, ExecutionTime: s.ExecutionTime, CloseTime: s.CloseTime,
 		HistoryLength: s.NextEventID - 1, HistorySizeBytes: s.HistorySize, StateTransitionCount: s.Version,
 		ParentWorkflowID: started.GetParentWorkflowExecution().GetWorkflowId(), ParentRunID: started.GetParentWorkflowExecution().GetRunId(),
-		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: s.SearchAttributes,
+		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: s.ShownSearchAttributes(),
 	}
 }
 
@@ -33,7 +33,7 @@ func (e *Engine) index(s *execution.State, done func()) {
 }
 
 // reindex writes the records that the former owner may not have written.
-func (s *shard) reindex(ctx context.Context, records map[store.ExecutionKey]int64) {
+func (s *shard) reindex(ctx context.Context, reader *readerCursor, records map[store.ExecutionKey]int64) {
 	for key, seq := range records {
 		for {
 			err := s.engine.onEntry(ctx, s, key, func(en *entry) error {
@@ -41,14 +41,14 @@ func (s *shard) reindex(ctx context.Context, records map[store.ExecutionKey]int6
 				if err != nil {
 					return err
 				}
-				s.engine.index(state, func() { s.visibility.finish(seq) })
+				s.engine.index(state, func() { reader.finish(seq) })
 				return nil
 			})
-			if err == nil || ctx.Err() != nil {
+			if err == nil || ctx.Err() != nil || s.reader() != reader {
 				break
 			}
 			if isNotFound(err) {
-				s.visibility.finish(seq)
+				reader.finish(seq)
 				break
 			}
 			select {

@@ -176,6 +176,21 @@ func (s *shard) current(ctx context.Context, key store.WorkflowKey) (*entry, err
 	return en, nil
 }
 
+// isCurrent tells whether the run is still the newest of its workflow.
+func (s *shard) isCurrent(w *workflow, en *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return w.current == en
+}
+
+// superseded tells whether a newer run of the workflow began since the run was looked up.
+func (s *shard) superseded(en *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.workflows[workflowName{en.workflow.NamespaceID, en.workflow.WorkflowID}]
+	return w != nil && w.known && w.current != en
+}
+
 // currentIfNew is the run that began while the store was asked, if any.
 func (s *shard) currentIfNew(w *workflow) (*entry, error) {
 	s.mu.Lock()

@@ -12,19 +12,28 @@ import (
 	"perdure/server/store"
 )
 
-// publishGroup shows the world what a group made durable.
-func (e *Engine) publishGroup(g *group) {
+// publishGroup shows the world what a group made durable. Callers are answered
+// when all of it can be seen, so that who was answered reads what he wrote.
+func (e *Engine) publishGroup(g *group, t *ticket) {
+	follow := make([]func(), 0, len(g.merged))
 	for _, ch := range g.merged {
-		e.publishChange(ch)
+		if after := e.publishChange(ch); after != nil {
+			follow = append(follow, after)
+		}
+	}
+	close(t.done)
+	for _, after := range follow {
+		after()
 	}
 }
 
-func (e *Engine) publishChange(ch *change) {
+// publishChange makes one run's change visible and returns what is to follow, without locks.
+func (e *Engine) publishChange(ch *change) (follow func()) {
 	en := ch.entry
 	en.mu.Lock()
+	defer en.mu.Unlock()
 	if en.gone != nil {
-		en.mu.Unlock()
-		return // the next owner reads the log and indexes the run again
+		return nil // the next owner reads the log and indexes the run again
 	}
 	en.stored = max(en.stored, ch.state.Version)
 	state := ch.state
@@ -35,12 +44,14 @@ func (e *Engine) publishChange(ch *change) {
 	if en.visible == nil || state.Version > en.visible.Version {
 		after = e.publish(en, state)
 	}
-	en.mu.Unlock()
-	if ch.visibility {
-		e.index(ch.state, func() { en.shard.visibility.finish(ch.seq) })
+	if !ch.visibility {
+		return after
 	}
-	if after != nil {
-		after()
+	return func() {
+		e.index(ch.state, func() { ch.reader.finish(ch.seq) })
+		if after != nil {
+			after()
+		}
 	}
 }
 
@@ -152,8 +163,19 @@ func (e *Engine) offerAgain(ctx context.Context, en *entry, scheduledEventID int
 	}
 	en.mu.Lock()
 	delete(en.offered, scheduledEventID)
+	evicted := en.gone == errEvicted
 	en.mu.Unlock()
-	e.republish(en)
+	if !evicted {
+		e.republish(en)
+		return
+	}
+	err := e.onEntry(ctx, en.shard, en.key, func(loaded *entry) error {
+		e.republish(loaded)
+		return nil
+	})
+	if err != nil && ctx.Err() == nil && !isNotFound(err) {
+		en.shard.wakes.set(en.key, time.Now().Add(time.Second))
+	}
 }
 
 func (e *Engine) refused(ctx context.Context, task *cluster.Task) {

@@ -131,7 +131,8 @@ func (s *shard) recover(ctx context.Context, a store.Acquired) error {
 		s.wakes.set(key, s.near(at))
 	}
 	if len(records) > 0 {
-		s.engine.spawn(func(ctx context.Context) { s.reindex(ctx, records) })
+		reader := s.reader()
+		s.engine.spawn(func(ctx context.Context) { s.reindex(ctx, reader, records) })
 	}
 	if a.LastSeq > s.trimmedSeq {
 		s.committedSeq(0)
@@ -190,8 +191,11 @@ func (s *shard) replay(seq int64, tasks []logTask, c cursors, wakes map[store.Ex
 			wakes[t.key] = t.wakeAt
 		}
 		if t.visibility && seq > c.Visibility {
+			if earlier, twice := records[t.key]; twice {
+				s.reader().finish(earlier) // the later record holds all of it
+			}
 			records[t.key] = seq
-			s.visibility.add(seq, 1)
+			s.reader().add(seq, 1)
 		}
 	}
 }

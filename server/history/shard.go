@@ -39,6 +39,7 @@ type shard struct {
 	dirty      map[store.ExecutionKey]time.Time // wake-ups since the last checkpoint; zero: none any more
 	dirtyMu    sync.Mutex
 	dirtyWake  chan struct{}
+	parking    sync.Mutex // held by a checkpoint: an older one must not end last
 }
 
 type workflowName struct{ namespaceID, workflowID string }
@@ -46,6 +47,7 @@ type workflowName struct{ namespaceID, workflowID string }
 // workflow is one workflow id. Starts of it are decided one after the other.
 type workflow struct {
 	starting sync.Mutex
+	lease    store.Lease // under which it was made
 	// known tells that current is the newest run, or that there is none; guarded by shard.mu.
 	known   bool
 	current *entry
@@ -81,6 +83,13 @@ func (s *shard) currentLease() store.Lease {
 	return s.lease
 }
 
+// reader is how far the visibility records of the current lease are written.
+func (s *shard) reader() *readerCursor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.visibility
+}
+
 func (s *shard) serving() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,25 +103,31 @@ func (s *shard) nextSeq() int64 {
 	return s.seq
 }
 
-// newEntry makes the entry of a run that begins with the decision. It is not
-// reachable by others before register.
-func (s *shard) newEntry(key store.WorkflowKey, d execution.Decision) *entry {
+// newEntry makes the entry of a run that begins with the decision, which was
+// made under the lease. It is not reachable by others before register.
+func (s *shard) newEntry(key store.WorkflowKey, lease store.Lease, d execution.Decision) *entry {
 	s.mu.Lock()
 	s.nextExec++
 	exec := s.nextExec
 	s.mu.Unlock()
 	en := &entry{
-		shard: s, key: store.ExecutionKey{Slot: key.Slot, Exec: exec}, workflow: key, runID: d.State.RunID,
+		shard: s, key: store.ExecutionKey{Slot: key.Slot, Exec: exec}, workflow: key, runID: d.State.RunID, lease: lease,
 		state: d.State, used: time.Now(),
 	}
 	en.addTail(d.Events)
 	return en
 }
 
-// register makes an entry reachable as the current run of its workflow.
+// register makes an entry, whose lock is held, reachable as the current run of
+// its workflow, unless the shard was given up since the decision.
 func (s *shard) register(en *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed || s.resetting || s.lease != en.lease {
+		en.gone = errNotOwned()
+		s.bytes.Add(-en.weight.Swap(0))
+		return
+	}
 	s.entries[en.key], s.byRun[en.runID] = en, en
 	en.weigh(entryBytes)
 	w := s.workflowLocked(en.workflow)
@@ -125,7 +140,7 @@ func (s *shard) workflowLocked(key store.WorkflowKey) *workflow {
 	name := workflowName{key.NamespaceID, key.WorkflowID}
 	w := s.workflows[name]
 	if w == nil {
-		w = &workflow{}
+		w = &workflow{lease: s.lease}
 		s.workflows[name] = w
 	}
 	return w
@@ -166,7 +181,8 @@ func (en *entry) evictable() bool {
 		return false
 	}
 	defer en.mu.Unlock()
-	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0 && en.watch == nil
+	// A version beyond the stored one is of volatile decisions, which the store does not know.
+	idle := en.stored >= en.queued && en.state.Version <= en.stored && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0 && en.watch == nil
 	if !idle || time.Since(en.used) < time.Second {
 		return false
 	}
@@ -235,20 +251,23 @@ func (s *shard) load(ctx context.Context, key store.ExecutionKey, read func(cont
 	}
 	done := make(chan struct{})
 	s.loading[key] = done
-	epoch := s.lease.Epoch
+	lease := s.lease
 	s.mu.Unlock()
 	s.engine.metrics.cacheMisses.Inc()
 	en, err := s.read(ctx, read)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(done)
-	delete(s.loading, key)
+	if s.loading[key] == done { // else the shard was taken anew meanwhile
+		delete(s.loading, key)
+	}
 	switch {
 	case err != nil:
 		return nil, err
-	case s.lease.Epoch != epoch || s.closed || s.resetting:
+	case s.lease != lease || s.closed || s.resetting:
 		return nil, errNotOwned()
 	}
+	en.lease = lease
 	s.entries[key], s.byRun[en.runID] = en, en
 	en.weigh(entryBytes)
 	en.pinned++

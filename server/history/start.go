@@ -13,6 +13,7 @@ import (
 	"perdure/server/cluster"
 	"perdure/server/execution"
 	"perdure/server/metrics"
+	"perdure/server/store"
 )
 
 // starting is a request for a run: a plain start, one with a signal or an update, or a child's.
@@ -24,6 +25,7 @@ type starting struct {
 	reuse    enumspb.WorkflowIdReusePolicy
 	conflict enumspb.WorkflowIdConflictPolicy
 	kind     string
+	lease    store.Lease // under which the workflow's runs were looked up
 }
 
 // begun is the answer to a start.
@@ -141,6 +143,7 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 	defer s.release(key, w)
 	w.starting.Lock()
 	defer w.starting.Unlock()
+	p.lease = w.lease
 	existing, err := s.current(ctx, key)
 	if err != nil {
 		return nil, err
@@ -153,6 +156,10 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 	if existing.gone != nil {
 		s.unpin(existing)
 		return nil, existing.gone
+	}
+	if !s.isCurrent(w, existing) {
+		s.unpin(existing)
+		return nil, errEvicted // it was continued by a newer run meanwhile: look again
 	}
 	b, err := e.meet(s, ns, p, existing)
 	if err != nil || b.entry != existing {
@@ -175,6 +182,10 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 			return found, nil
 		}
 	}
+	if p.parent != nil && startedBy(state, p.parent) {
+		found.deduped = true // a later run of the child's chain
+		return found, nil
+	}
 	if !state.Open() {
 		if err := mayReuse(state, p); err != nil {
 			return nil, err
@@ -188,6 +199,12 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 		return e.replace(s, ns, p, existing)
 	}
 	return nil, alreadyStarted("Workflow execution is already running. WorkflowId: %s, RunId: %s.", state)
+}
+
+// startedBy tells whether the run belongs to the chain that the parent's command started.
+func startedBy(s *execution.State, p *execution.Parent) bool {
+	started := s.StartedAttributes()
+	return started.GetParentInitiatedEventId() == p.InitiatedEventID && started.GetParentWorkflowExecution().GetRunId() == p.Execution.GetRunId()
 }
 
 func knownRequest(s *execution.State, id string) bool { return s.KnowsRequest(id) }
@@ -232,7 +249,7 @@ func (e *Engine) attach(ns *cluster.Namespace, p starting, existing *entry) erro
 		return err
 	}
 	if after := e.install(existing, d); after != nil {
-		go after()
+		e.spawn(func(context.Context) { after() })
 	}
 	return nil
 }
@@ -247,39 +264,45 @@ func (e *Engine) replace(s *shard, ns *cluster.Namespace, p starting, existing *
 	if err != nil {
 		return nil, err
 	}
-	return e.beginRunAs(s, ns, p, runID, &replaced{entry: existing, decision: d}), nil
+	return e.beginRunAs(s, ns, p, runID, &ending{entry: existing, decision: d}), nil
 }
 
-// replaced is an open run that ends where a new one begins.
-type replaced struct {
+// ending is a decision on a run that goes into the same group as the begin of another.
+type ending struct {
 	entry    *entry
 	decision execution.Decision
 }
 
-func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *replaced) *begun {
+// change makes the decision the newest state of its entry, whose lock is held.
+func (x ending) change() *change {
+	en, d := x.entry, x.decision
+	en.state = d.State
+	en.addTail(d.Events)
+	for _, r := range d.Updates {
+		en.results = append(en.results, pendingResult{version: d.State.Version, result: r})
+	}
+	return newChange(en, d)
+}
+
+func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *ending) *begun {
 	return e.beginRunAs(s, ns, p, uuid.NewString(), old)
 }
 
 // beginRunAs decides and queues the first transition of a run.
-func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *replaced) *begun {
+func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) *begun {
 	d := execution.Begin(execution.Start{
 		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent,
 		Eager: p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
 	}, e.env(ns))
-	en := s.newEntry(keyOf(ns.ID, p.request.WorkflowId), d)
+	en := s.newEntry(keyOf(ns.ID, p.request.WorkflowId), p.lease, d)
 	en.pinned = 1
 	en.mu.Lock()
 	defer en.mu.Unlock()
-	var companion *change
+	var companions []*change
 	if old != nil {
-		old.entry.state = old.decision.State
-		old.entry.addTail(old.decision.Events)
-		for _, r := range old.decision.Updates {
-			old.entry.results = append(old.entry.results, pendingResult{version: old.decision.State.Version, result: r})
-		}
-		companion = newChange(old.entry, old.decision)
+		companions = append(companions, old.change())
 	}
-	e.committer.enqueue(en, d, companion)
+	e.committer.enqueue(en, d, companions...)
 	s.register(en)
 	metrics.WorkflowsStarted.In(e.cfg.Metrics, metrics.Started{Namespace: ns.Name, Kind: p.kind}).Inc()
 	eager, _ := d.Reply.(*execution.TaskStarted)

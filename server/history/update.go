@@ -31,7 +31,7 @@ func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namesp
 		}
 		progress, err := e.updateEntry(ctx, en, req.Request, req.WaitPolicy.GetLifecycleStage())
 		en.shard.unpin(en)
-		if errors.Is(err, errEvicted) {
+		if errors.Is(err, errEvicted) || (ref.GetRunId() == "" && isNotFound(err) && en.shard.superseded(en)) {
 			continue
 		}
 		if err != nil {

@@ -51,11 +51,26 @@ func (w *wakes) set(key store.ExecutionKey, at time.Time) {
 	if w.closed || w.at[key].Equal(at) {
 		return
 	}
+	if len(w.heap) > 2*len(w.at)+1024 {
+		w.compact()
+	}
 	w.at[key] = at
 	heap.Push(&w.heap, wake{at: at, key: key})
 	if w.heap[0].key == key {
 		w.ring()
 	}
+}
+
+// compact drops what was replaced or removed.
+func (w *wakes) compact() {
+	kept := w.heap[:0]
+	for _, item := range w.heap {
+		if current, armed := w.at[item.key]; armed && current.Equal(item.at) {
+			kept = append(kept, item)
+		}
+	}
+	w.heap = kept
+	heap.Init(&w.heap)
 }
 
 func (w *wakes) ring() {
@@ -114,15 +129,17 @@ func (s *shard) fireLoop(ctx context.Context) {
 	slots := make(chan struct{}, fireLimit)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var ticks sync.WaitGroup
+	defer ticks.Wait()
 	for {
 		due, next := s.wakes.pop(time.Now())
 		for _, w := range due {
 			slots <- struct{}{}
 			s.engine.metrics.timerLag.Since(w.at)
-			go func() {
+			ticks.Go(func() {
 				defer func() { <-slots }()
 				s.tick(ctx, w.key)
-			}()
+			})
 		}
 		wait := time.Hour
 		if !next.IsZero() {

@@ -124,3 +124,31 @@ func (r *recorder) ListTaskQueuePartitions(ctx context.Context, _ *cluster.Names
 func (r *recorder) ShutdownWorker(ctx context.Context, _ *cluster.Namespace, req *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
 	return handle[workflowservice.ShutdownWorkerResponse](ctx, r, req)
 }
+
+func (r *recorder) ResetWorkflowExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.ResetWorkflowExecutionRequest) (*workflowservice.ResetWorkflowExecutionResponse, error) {
+	return handle[workflowservice.ResetWorkflowExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) DeleteWorkflowExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.DeleteWorkflowExecutionRequest) (*workflowservice.DeleteWorkflowExecutionResponse, error) {
+	return handle[workflowservice.DeleteWorkflowExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) UpdateWorkflowExecutionOptions(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UpdateWorkflowExecutionOptionsRequest) (*workflowservice.UpdateWorkflowExecutionOptionsResponse, error) {
+	return handle[workflowservice.UpdateWorkflowExecutionOptionsResponse](ctx, r, req)
+}
+
+func (r *recorder) PauseActivity(ctx context.Context, _ *cluster.Namespace, req *workflowservice.PauseActivityRequest) (*workflowservice.PauseActivityResponse, error) {
+	return handle[workflowservice.PauseActivityResponse](ctx, r, req)
+}
+
+func (r *recorder) UnpauseActivity(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UnpauseActivityRequest) (*workflowservice.UnpauseActivityResponse, error) {
+	return handle[workflowservice.UnpauseActivityResponse](ctx, r, req)
+}
+
+func (r *recorder) ResetActivity(ctx context.Context, _ *cluster.Namespace, req *workflowservice.ResetActivityRequest) (*workflowservice.ResetActivityResponse, error) {
+	return handle[workflowservice.ResetActivityResponse](ctx, r, req)
+}
+
+func (r *recorder) UpdateActivityOptions(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UpdateActivityOptionsRequest) (*workflowservice.UpdateActivityOptionsResponse, error) {
+	return handle[workflowservice.UpdateActivityOptionsResponse](ctx, r, req)
+}

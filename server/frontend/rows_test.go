@@ -83,13 +83,15 @@ var servedMethods = strings.Fields(`
 	ListWorkflowExecutions ScanWorkflowExecutions CountWorkflowExecutions ListOpenWorkflowExecutions
 	ListClosedWorkflowExecutions ListArchivedWorkflowExecutions
 	DescribeTaskQueue ListTaskQueuePartitions ShutdownWorker
+	ResetWorkflowExecution DeleteWorkflowExecution UpdateWorkflowExecutionOptions
+	PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
 	AddSearchAttributes RemoveSearchAttributes ListSearchAttributes`)
 
 // decidedBehind matches recorded errors that depend on the state of an
 // execution: here it is right to hand the request on.
 var decidedBehind = regexp.MustCompile(`^(workflow not found|workflow execution |Workflow execution |Workflow task not found|cannot find pending activity|` +
 	`invalid activityID|update ".*" not found|unable to mark activity|limit on number of concurrent|Unable to query workflow|` +
-	`invalid command sequence|unknown command type|nil message body|Bad[A-Z]\w+: |Invalid NextPageToken\.|RunId in the request does not match)`)
+	`Can't find pending activity|Workflow task finish ID|StateRebuilder|invalid StartToCloseTimeout|MaximumAttempts cannot|missing task queue name|invalid command sequence|unknown command type|nil message body|Bad[A-Z]\w+: |Invalid NextPageToken\.|RunId in the request does not match)`)
 
 // childOfUnknownNamespace is decided by history too, with the words of the frontend.
 const childOfUnknownNamespace = "command-child-unknown-ns"
@@ -99,6 +101,8 @@ var departures = map[string]struct {
 	code    string
 	message string
 }{
+	"reset-type-unknown":        {"INVALID_ARGUMENT", "unknown reset reapply type: 77"},
+	"reset-post-options-nomask": {"INVALID_ARGUMENT", "UpdateMask is required"},
 	"visibility-bad-token":      {"INVALID_ARGUMENT", "Invalid NextPageToken."},
 	"visibility-open-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken."},
 	"visibility-scan-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken."},

@@ -213,7 +213,7 @@ func applyChildInitiated(s *State, e *historypb.HistoryEvent, a *historypb.Start
 
 // applyClose handles the events that end a run.
 func applyClose(s *State, e *historypb.HistoryEvent) {
-	status, newRunID, taskCompletedID := closing(e)
+	status, newRunID := closing(e)
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
 		return
 	}
@@ -224,54 +224,59 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	}
 	s.StickyQueue, s.StickyTimeout, s.TaskHeartbeatSince = "", 0, time.Time{}
 	s.CloseAttempted, s.FirstTaskDelayed = false, false
-	s.Activities.clear()
-	s.Timers.clear()
+	s.Timers.clear() // activities and children stay to be seen as well
 	s.ExternalSignals.clear()
 	s.ExternalCancels.clear()
 	s.Buffered = nil
 	s.closeUpdates()
 	if newRunID != "" || e.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetterIdentity {
-		s.Children.clear() // they go on with the run that goes on from here
-		return
+		return // children go on with the run that goes on from here
 	}
-	s.dropNewChildren(taskCompletedID)
-	s.ClosePolicyDue = s.Children.len() > 0
+	s.ClosePolicyDue = len(s.orphans()) > 0
 	if s.StartedAttributes().GetParentWorkflowExecution().GetWorkflowId() != "" {
 		s.NotifyParent, s.CloseEvent = true, e
 	}
 }
 
 // closing tells what kind of close the event is; the unspecified status: none.
-func closing(e *historypb.HistoryEvent) (status enumspb.WorkflowExecutionStatus, newRunID string, taskCompletedID int64) {
+func closing(e *historypb.HistoryEvent) (status enumspb.WorkflowExecutionStatus, newRunID string) {
 	switch a := e.Attributes.(type) {
 	case *historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes:
-		c := a.WorkflowExecutionCompletedEventAttributes
-		return enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, c.NewExecutionRunId, c.WorkflowTaskCompletedEventId
+		return enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, a.WorkflowExecutionCompletedEventAttributes.NewExecutionRunId
 	case *historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes:
-		c := a.WorkflowExecutionFailedEventAttributes
-		return enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, c.NewExecutionRunId, c.WorkflowTaskCompletedEventId
+		return enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, a.WorkflowExecutionFailedEventAttributes.NewExecutionRunId
 	case *historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes:
-		return enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, "", a.WorkflowExecutionCanceledEventAttributes.WorkflowTaskCompletedEventId
+		return enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, ""
 	case *historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes:
-		return enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "", 0
+		return enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, ""
 	case *historypb.HistoryEvent_WorkflowExecutionTimedOutEventAttributes:
-		return enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, a.WorkflowExecutionTimedOutEventAttributes.NewExecutionRunId, 0
+		return enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT, a.WorkflowExecutionTimedOutEventAttributes.NewExecutionRunId
 	case *historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes:
-		c := a.WorkflowExecutionContinuedAsNewEventAttributes
-		return enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, c.NewExecutionRunId, c.WorkflowTaskCompletedEventId
+		return enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, a.WorkflowExecutionContinuedAsNewEventAttributes.NewExecutionRunId
 	}
-	return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, "", 0
+	return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, ""
 }
 
-// dropNewChildren forgets children that the closing task itself asked for: they never start.
-func (s *State) dropNewChildren(taskCompletedID int64) {
+// orphans are the children that the close of the run concerns. Those that the
+// closing task itself asked for are not among them: they never start.
+func (s *State) orphans() []*Child {
+	var orphans []*Child
 	for _, child := range s.Children.values() {
 		batch := child.Initiated.GetStartChildWorkflowExecutionInitiatedEventAttributes().GetWorkflowTaskCompletedEventId()
 		abandoned := child.ClosePolicy == enumspb.PARENT_CLOSE_POLICY_ABANDON && child.StartedEventID != 0
-		if abandoned || (taskCompletedID != 0 && batch == taskCompletedID) {
-			s.Children.drop(child.InitiatedEventID)
+		if !abandoned && (batch == 0 || batch != s.closingTaskID()) {
+			orphans = append(orphans, child)
 		}
 	}
+	return orphans
+}
+
+// closingTaskID is the completed event of the task that closed the run; 0: something else did.
+func (s *State) closingTaskID() int64 {
+	if s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED || s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT {
+		return 0
+	}
+	return s.LastTaskCompletedID
 }
 
 // closeUpdates forgets updates that no history knows of.

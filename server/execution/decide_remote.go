@@ -174,7 +174,6 @@ func (t *transition) closePolicyDone() error {
 		return ErrStale
 	}
 	t.s.ClosePolicyDue = false
-	t.s.Children.clear()
 	t.durable = true
 	return nil
 }

@@ -26,9 +26,6 @@ func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecuti
 		WorkflowExtendedInfo:  s.describeExtended(),
 	}
 	r.PendingWorkflowTask = s.describeTask()
-	if !s.Open() {
-		return r
-	}
 	for _, a := range s.Activities.values() {
 		r.PendingActivities = append(r.PendingActivities, a.describe(now))
 	}

@@ -78,12 +78,12 @@ func (s *State) checkLife(p *problems) {
 	}
 	p.require(s.Status != 0, "no status")
 	p.require(!s.CloseTime.IsZero() && s.CloseEventID == s.NextEventID-1, "close event is %d, the last is %d", s.CloseEventID, s.NextEventID-1)
-	pending := s.Activities.len() + s.Timers.len() + s.ExternalSignals.len() + s.ExternalCancels.len() + len(s.Buffered)
+	pending := s.Timers.len() + s.ExternalSignals.len() + s.ExternalCancels.len() + len(s.Buffered)
 	p.require(pending == 0, "a closed run has %d pending", pending)
 	p.require(!s.FirstTaskDelayed && s.StickyQueue == "" && !s.CloseAttempted, "a closed run waits for a task")
 	p.require(s.NotifyParent == (s.CloseEvent != nil), "the close event is kept exactly until the parent knows")
 	p.require(s.CloseEvent == nil || s.CloseEvent.EventId == s.CloseEventID, "the wrong close event is kept")
-	p.require(s.ClosePolicyDue == (s.Children.len() > 0), "children are kept exactly until their close policy was carried out")
+	p.require(!s.ClosePolicyDue || len(s.orphans()) > 0, "a close policy is due without children")
 	p.require(s.NewRunID == "" || !s.NotifyParent && !s.ClosePolicyDue, "a run that goes on in another one acts as if its chain had ended")
 }
 

@@ -48,7 +48,7 @@ func checkHistory(p *problems, events []*historypb.HistoryEvent) {
 	for i, e := range events {
 		p.require(e.EventId == int64(i)+1, "event %d stands where %d belongs", e.EventId, i+1)
 		p.require(e.EventTime.IsValid(), "event %d has no time", e.EventId)
-		status, _, _ := closing(e)
+		status, _ := closing(e)
 		p.require(status == 0 || i == len(events)-1, "event %d, %s, is not the last", e.EventId, e.EventType)
 		if startedID, must := startOfResult(e); must || startedID != 0 {
 			p.require(startedID > 0 && startedID < e.EventId && isStart(events[startedID-1].EventType), "event %d, %s: started by event %d", e.EventId, e.EventType, startedID)
@@ -194,9 +194,6 @@ func comparePending(p *problems, stored, told *State) {
 	startedChildren := make(map[int64]int64)
 	for _, child := range stored.Children.values() {
 		startedChildren[child.InitiatedEventID] = child.StartedEventID
-	}
-	if !stored.Open() && !stored.ClosePolicyDue {
-		told.Children.clear()
 	}
 	for _, child := range told.Children.values() {
 		if id, found := startedChildren[child.InitiatedEventID]; found {

@@ -81,7 +81,7 @@ func (w *Work) wake(at time.Time) {
 
 func (s *State) closedWork(w *Work) {
 	if s.ClosePolicyDue {
-		w.Messages = append(w.Messages, Message{ClosePolicy: s.Children.values()})
+		w.Messages = append(w.Messages, Message{ClosePolicy: s.orphans()})
 	}
 	if s.NotifyParent {
 		w.Messages = append(w.Messages, Message{NotifyParent: s.CloseEvent})

@@ -27,7 +27,11 @@ func childPoliciesCase(s goSuite) {
 	for policy := range policies {
 		children[fmt.Sprint(prefix, int32(policy))] = int32(policy)
 	}
-	require.NoError(s, s.start(abandoningWorkflow, children).Get(s.context(), nil))
+	parent := s.start(abandoningWorkflow, children)
+	require.NoError(s, parent.Get(s.context(), nil))
+	description, err := s.client.DescribeWorkflowExecution(s.context(), parent.GetID(), "")
+	require.NoError(s, err)
+	require.Len(s, description.PendingChildren, len(children), "children stay to be seen with their closed parent")
 	for policy, want := range policies {
 		id := fmt.Sprint(prefix, int32(policy))
 		if policy == enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL {
@@ -238,6 +242,28 @@ func describeCase(s goSuite) {
 		return len(pending) == 1 && pending[0].Attempt > 1 && pending[0].LastFailure.GetMessage() != ""
 	})
 	require.NoError(s, s.client.TerminateWorkflow(s.context(), run.GetID(), "", "described"))
+	description, err := s.client.DescribeWorkflowExecution(s.context(), run.GetID(), "")
+	require.NoError(s, err)
+	require.Equal(s, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, description.WorkflowExecutionInfo.Status)
+	require.Len(s, description.PendingActivities, 1, "what was pending at the close stays to be seen")
+}
+
+// delayedUpdateCase: an update does not wait for a delayed start; a rejected one leaves the start delayed.
+func delayedUpdateCase(s goSuite) {
+	options := s.options()
+	options.StartDelay = time.Hour
+	run := s.startWith(options, counterWorkflow, 1)
+	rejected, err := s.add(run.GetID(), 0, client.WorkflowUpdateStageCompleted)
+	require.NoError(s, err)
+	require.ErrorContains(s, rejected.Get(s.context(), nil), "delta must be positive")
+	require.Len(s, s.history(run).Events, 1)
+	var value int
+	completed, err := s.add(run.GetID(), 2, client.WorkflowUpdateStageCompleted)
+	require.NoError(s, err)
+	require.NoError(s, completed.Get(s.context(), &value))
+	require.Equal(s, 3, value)
+	s.finish(run)
+	requireResult(s, run, 3)
 }
 
 func showCase(s goSuite) {

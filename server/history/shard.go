@@ -181,14 +181,18 @@ func (en *entry) evictable() bool {
 		return false
 	}
 	defer en.mu.Unlock()
-	// A version beyond the stored one is of volatile decisions, which the store does not know.
-	idle := en.stored >= en.queued && en.state.Version <= en.stored && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0 && en.watch == nil
+	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0
 	if !idle || time.Since(en.used) < time.Second {
 		return false
 	}
+	// What volatile decisions did to a pending task would be lost: a worker may have it.
 	task := en.state.Task
-	if task != nil && (task.Kind == execution.TaskSpeculative || task.StartedEventID != 0) {
+	if task != nil && (task.Kind == execution.TaskSpeculative || task.StartedEventID != 0 || en.state.Version > en.stored) {
 		return false
+	}
+	if en.watch != nil { // left behind by a call that is over: who waits pins the entry
+		close(en.watch)
+		en.watch = nil
 	}
 	en.gone = errEvicted
 	return true

@@ -28,6 +28,10 @@ func (t *transition) close(e *historypb.HistoryEvent, continues bool) {
 }
 
 func (t *transition) completeRun(b *batch, a *commandpb.CompleteWorkflowExecutionCommandAttributes) error {
+	if a == nil {
+		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_COMPLETE_WORKFLOW_EXECUTION_ATTRIBUTES,
+			"CompleteWorkflowExecutionCommandAttributes is not set on CompleteWorkflowExecutionCommand.")
+	}
 	// The cause is the one that clients of this API see for an oversized result.
 	if err := t.tooLarge(badActivity, payloadsBytes(a.GetResult()), "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit."); err != nil {
 		return err
@@ -84,8 +88,11 @@ func (t *transition) retryRun(failure *failurepb.Failure) activity.Retry {
 }
 
 func (t *transition) cancelRun(b *batch, a *commandpb.CancelWorkflowExecutionCommandAttributes) error {
-	if err := t.tooLarge(enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES,
-		payloadsBytes(a.GetDetails()), "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit."); err != nil {
+	const cause = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES
+	if a == nil {
+		return fail(cause, "CancelWorkflowExecutionCommandAttributes is not set on CancelWorkflowExecutionCommand.")
+	}
+	if err := t.tooLarge(cause, payloadsBytes(a.GetDetails()), "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit."); err != nil {
 		return err
 	}
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED)

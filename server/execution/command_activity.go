@@ -60,7 +60,7 @@ func (t *transition) checkActivity(a *commandpb.ScheduleActivityTaskCommandAttri
 		return activity.Timeouts{}, err
 	}
 	if err := activity.ValidateRetryPolicy(a.RetryPolicy); err != nil {
-		return activity.Timeouts{}, fail(badActivity, "invalid ActivityRetryPolicy on SheduleActivityTaskCommand: %v. ActivityId=%s ActivityType=%s", err, a.ActivityId, a.ActivityType.GetName())
+		return activity.Timeouts{}, fail(badActivity, "%v", err)
 	}
 	timeouts, err := activity.ParseTimeouts(a.ScheduleToCloseTimeout, a.ScheduleToStartTimeout, a.StartToCloseTimeout, a.HeartbeatTimeout)
 	if err != nil {
@@ -78,6 +78,8 @@ func (t *transition) checkActivityNames(a *commandpb.ScheduleActivityTaskCommand
 	switch {
 	case a == nil:
 		return fail(badActivity, "ScheduleActivityTaskCommandAttributes is not set on ScheduleActivityTaskCommand.")
+	case a.TaskQueue == nil:
+		return fail(badActivity, "taskQueue is not set")
 	case a.ActivityId == "":
 		return fail(badActivity, "activityId is not set")
 	case a.ActivityType.GetName() == "":

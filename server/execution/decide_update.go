@@ -83,6 +83,9 @@ func (t *transition) scheduleSpeculative() {
 
 // protocolMessage carries out the message that a command names, in the order of commands.
 func (t *transition) protocolMessage(b *batch, a *commandpb.ProtocolMessageCommandAttributes) error {
+	if a == nil {
+		return fail(badMessage, "ProtocolMessageCommandAttributes is not set on ProtocolMessageCommand.")
+	}
 	if a.GetMessageId() == "" {
 		return fail(badMessage, "MessageID is not set on ProtocolMessageCommand.")
 	}

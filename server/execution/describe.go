@@ -113,6 +113,7 @@ func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 			TaskQueue:              &taskqueuepb.TaskQueue{Name: queue, NormalName: queue},
 			ScheduleToCloseTimeout: scheduled.GetScheduleToCloseTimeout(), ScheduleToStartTimeout: scheduled.GetScheduleToStartTimeout(),
 			StartToCloseTimeout: scheduled.GetStartToCloseTimeout(), HeartbeatTimeout: scheduled.GetHeartbeatTimeout(), RetryPolicy: scheduled.GetRetryPolicy(),
+			Priority: scheduled.GetPriority(),
 		},
 	}
 	if a.Paused {

@@ -1,8 +1,10 @@
 package execution
 
 import (
+	"cmp"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
 )
 
@@ -118,13 +120,10 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 	case a.AttemptTime.After(now):
 		w.wake(a.AttemptTime)
 	default:
-		priority := a.attributes().GetPriority().GetPriorityKey()
-		if priority == 0 {
-			priority = s.Priority.GetPriorityKey()
-		}
 		w.Offers = append(w.Offers, Offer{
 			Queue: a.attributes().GetTaskQueue().GetName(), ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp,
-			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()), Priority: priority,
+			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()),
+			Priority: s.PriorityOf(a.attributes().GetPriority()).GetPriorityKey(),
 		})
 	}
 }
@@ -134,4 +133,17 @@ func earliest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// PriorityOf is the priority of an activity or child of the run: what is set in
+// its own, the rest from the run's.
+func (s *State) PriorityOf(own *commonpb.Priority) *commonpb.Priority {
+	if own == nil || s.Priority == nil {
+		return cmp.Or(own, s.Priority)
+	}
+	return &commonpb.Priority{
+		PriorityKey:    cmp.Or(own.PriorityKey, s.Priority.PriorityKey),
+		FairnessKey:    cmp.Or(own.FairnessKey, s.Priority.FairnessKey),
+		FairnessWeight: cmp.Or(own.FairnessWeight, s.Priority.FairnessWeight),
+	}
 }

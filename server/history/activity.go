@@ -63,16 +63,13 @@ func activityResponse(ns *cluster.Namespace, en *entry, s *execution.State, t *e
 		NamespaceID: ns.ID, WorkflowID: s.WorkflowID, RunID: s.RunID, Slot: en.key.Slot, Exec: en.key.Exec,
 		ScheduledEventID: t.ScheduledEventID, Stamp: t.Stamp, Attempt: t.Attempt, ActivityID: t.ActivityID,
 	}
-	priority := scheduled.Priority
-	if priority == nil {
-		priority = s.Priority
-	}
 	return &workflowservice.PollActivityTaskQueueResponse{
 		TaskToken: token.Encode(), WorkflowNamespace: ns.Name, WorkflowType: s.StartedAttributes().GetWorkflowType(), WorkflowExecution: s.Execution(),
 		ActivityType: scheduled.ActivityType, ActivityId: t.ActivityID, Header: scheduled.Header, Input: scheduled.Input,
 		HeartbeatDetails: t.HeartbeatDetails, ScheduledTime: timestamppb.New(t.ScheduledTime), CurrentAttemptScheduledTime: timestamppb.New(t.AttemptTime),
 		StartedTime: timestamppb.New(t.StartedTime), Attempt: t.Attempt, ScheduleToCloseTimeout: scheduled.ScheduleToCloseTimeout,
-		StartToCloseTimeout: scheduled.StartToCloseTimeout, HeartbeatTimeout: scheduled.HeartbeatTimeout, RetryPolicy: scheduled.RetryPolicy, Priority: priority,
+		StartToCloseTimeout: scheduled.StartToCloseTimeout, HeartbeatTimeout: scheduled.HeartbeatTimeout, RetryPolicy: scheduled.RetryPolicy,
+		Priority: s.PriorityOf(scheduled.Priority),
 	}
 }
 

@@ -128,7 +128,7 @@ func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry
 			Namespace: ns.Name, WorkflowId: a.WorkflowId, WorkflowType: a.WorkflowType, TaskQueue: a.TaskQueue, Input: a.Input,
 			WorkflowExecutionTimeout: a.WorkflowExecutionTimeout, WorkflowRunTimeout: a.WorkflowRunTimeout, WorkflowTaskTimeout: a.WorkflowTaskTimeout,
 			RequestId: messageID(en, child.InitiatedEventID), RetryPolicy: a.RetryPolicy, CronSchedule: a.CronSchedule, Memo: a.Memo,
-			SearchAttributes: a.SearchAttributes, Header: a.Header, Priority: a.Priority, UserMetadata: child.Initiated.UserMetadata,
+			SearchAttributes: a.SearchAttributes, Header: a.Header, Priority: parent.PriorityOf(a.Priority), UserMetadata: child.Initiated.UserMetadata,
 		},
 		parent: &execution.Parent{
 			Namespace: ns.Name, NamespaceID: ns.ID, Execution: parent.Execution(), InitiatedEventID: child.InitiatedEventID, Root: parent.Root(),

@@ -266,6 +266,15 @@ func delayedUpdateCase(s goSuite) {
 	requireResult(s, run, 3)
 }
 
+// priorityCase: activities and children have what their own priority says, and the rest from their run.
+func priorityCase(s goSuite) {
+	options := s.options()
+	options.Priority = temporal.Priority{PriorityKey: 1, FairnessKey: "run", FairnessWeight: 2}
+	requireResult(s, s.startWith(options, priorityWorkflow), []temporal.Priority{
+		{PriorityKey: 1, FairnessKey: "own", FairnessWeight: 2}, {PriorityKey: 4, FairnessKey: "run", FairnessWeight: 2},
+	})
+}
+
 func showCase(s goSuite) {
 	run := s.start(timerWorkflow)
 	long := s.client.GetWorkflowHistory(s.context(), run.GetID(), run.GetRunID(), true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)

@@ -30,7 +30,7 @@ func registerSuite(w worker.Registry, activities *suiteActivities) {
 		failedChildWorkflow, abandoningWorkflow, continuedWorkflow, cronWorkflow, flakyWorkflow, heartbeatWorkflow,
 		heartbeatTimeoutWorkflow, asyncWorkflow, localActivityWorkflow, timerWorkflow, memoWorkflow, sideEffectWorkflow,
 		failingWorkflow, timedOutActivityWorkflow, signallingWorkflow, cancellingWorkflow, parallelWorkflow,
-		asyncPendingWorkflow,
+		asyncPendingWorkflow, priorityWorkflow, ownPriorityWorkflow,
 	} {
 		w.RegisterWorkflow(function)
 	}
@@ -250,6 +250,22 @@ func asyncPendingWorkflow(ctx workflow.Context) error {
 	return workflow.ExecuteActivity(withActivity(ctx, 0), (*suiteActivities).SucceedAt, 1000).Get(ctx, nil)
 }
 
+// priorityWorkflow returns the priorities that an activity and a child of it had.
+func priorityWorkflow(ctx workflow.Context) ([]temporal.Priority, error) {
+	seen := make([]temporal.Priority, 2)
+	options := workflow.ActivityOptions{StartToCloseTimeout: time.Minute, Priority: temporal.Priority{FairnessKey: "own"}}
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), (*suiteActivities).TellPriority).Get(ctx, &seen[0]); err != nil {
+		return nil, err
+	}
+	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{Priority: temporal.Priority{PriorityKey: 4}})
+	err := workflow.ExecuteChildWorkflow(ctx, ownPriorityWorkflow).Get(ctx, &seen[1])
+	return seen, err
+}
+
+func ownPriorityWorkflow(ctx workflow.Context) (temporal.Priority, error) {
+	return workflow.GetInfo(ctx).Priority, nil
+}
+
 func failingWorkflow(_ workflow.Context, kind string) error {
 	return temporal.NewApplicationError("it broke", kind, "a detail")
 }
@@ -323,6 +339,10 @@ func (*suiteActivities) BeatOnceThenHang(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx, "one beat")
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (*suiteActivities) TellPriority(ctx context.Context) (temporal.Priority, error) {
+	return activity.GetInfo(ctx).Priority, nil
 }
 
 // Hang ends only with its own deadline.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"perdure/server/cluster"
 	"perdure/server/store"
 )
 
@@ -57,9 +58,9 @@ func (s *shard) noteCommitted(ch *change) {
 	s.dirty[ch.entry.key] = wakeOf(ch)
 }
 
-// parked tells that the run's offers are in the durable backlog: after a
-// restart they need not be made again.
-func (s *shard) parked(en *entry) {
+// parked tells that the task is in the durable backlog: after a restart it
+// need not be offered again.
+func (s *shard) parked(en *entry, task *cluster.Task) {
 	// The lock is held to the end: a later change of the run must have the last word.
 	en.mu.Lock()
 	defer en.mu.Unlock()
@@ -69,6 +70,9 @@ func (s *shard) parked(en *entry) {
 	work := en.visible.Work(time.Now().UTC())
 	if len(work.Offers) != 1 || len(work.Messages) > 0 {
 		return // others may still wait: the next owner offers all again, which does no harm
+	}
+	if offer := work.Offers[0]; offer.ScheduledEventID != task.ScheduledEventID || offer.Stamp != task.Stamp {
+		return // an earlier attempt's, told late
 	}
 	s.dirtyMu.Lock()
 	defer s.dirtyMu.Unlock()
@@ -113,8 +117,14 @@ func (s *shard) checkpointLoop(ctx context.Context) {
 
 // checkpoint parks the wake-ups since the last one and trims the log behind the slowest reader.
 func (s *shard) checkpoint(ctx context.Context) error {
+	if s.isResetting() {
+		return nil // what is in memory is not the store's; the end of the take-over asks for another
+	}
 	s.parking.Lock()
 	defer s.parking.Unlock()
+	if s.isResetting() {
+		return nil
+	}
 	s.dirtyMu.Lock()
 	dirty, seq, trimmed := s.dirty, s.durableSeq, s.trimmedSeq
 	s.dirty = make(map[store.ExecutionKey]time.Time)

@@ -39,6 +39,7 @@ type committer struct {
 	changes []*change
 	ticket  *ticket
 	wake    chan struct{}
+	stopped *ticket // what comes after the end gets
 	busy    bool
 	idle    *sync.Cond
 }
@@ -61,8 +62,11 @@ func (c *committer) enqueue(en *entry, d execution.Decision, companions ...*chan
 		changes = append(changes, newChange(next, *d.Next))
 	}
 	c.mu.Lock()
-	t := c.ticket
-	c.changes = append(c.changes, changes...)
+	t := c.stopped
+	if t == nil {
+		t = c.ticket
+		c.changes = append(c.changes, changes...)
+	}
 	c.mu.Unlock()
 	for _, change := range changes {
 		change.entry.ticket = t
@@ -126,11 +130,14 @@ func (c *committer) take() ([]*change, *ticket) {
 	return changes, t
 }
 
-// abandon fails what waits when the engine stops.
+// abandon fails what waits when the engine stops, and all that comes later.
 func (c *committer) abandon() {
-	_, t := c.take()
-	t.err = errNotOwned()
-	close(t.done)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped, c.changes = c.ticket, nil
+	c.stopped.err = errNotOwned()
+	close(c.stopped.done)
+	c.idle.Broadcast()
 }
 
 // flush waits until nothing is queued.

@@ -42,7 +42,7 @@ type entry struct {
 	watch   chan struct{}   // closed when visible changes; nil: nobody watches
 	offered map[int64]int64 // scheduled event → stamp of the last offer
 	sending bool            // a goroutine delivers messages
-	parked  bool            // the durable backlog has the offers: a restart makes none
+	parked  bool            // the durable backlog may have the offers: a restart makes none
 	results []pendingResult // of updates, not yet visible
 	waiters map[string][]chan execution.UpdateResult
 	queries []*bufferedQuery

@@ -18,6 +18,7 @@ type lookups struct {
 	mu      sync.Mutex
 	waiting []*lookup
 	wake    chan struct{}
+	ended   chan struct{} // closed when run returns
 }
 
 type lookup struct {
@@ -28,21 +29,21 @@ type lookup struct {
 }
 
 func newLookups(s store.Store) *lookups {
-	return &lookups{store: s, wake: make(chan struct{}, 1)}
+	return &lookups{store: s, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // lookupLimit bounds the keys of one statement.
 const lookupLimit = 1000
 
 func (l *lookups) run(ctx context.Context) {
+	defer close(l.ended)
 	for {
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
-			l.answer(nil, errNotOwned())
 			return
 		}
-		for l.answer(ctx, nil) {
+		for l.answer(ctx) {
 		}
 	}
 }
@@ -56,7 +57,7 @@ func (l *lookups) take() []*lookup {
 	return batch
 }
 
-func (l *lookups) answer(ctx context.Context, failed error) bool {
+func (l *lookups) answer(ctx context.Context) bool {
 	batch := l.take()
 	if len(batch) == 0 {
 		return false
@@ -65,12 +66,9 @@ func (l *lookups) answer(ctx context.Context, failed error) bool {
 	for i, w := range batch {
 		keys[i] = w.key
 	}
-	rows := make([]*store.Execution, len(batch))
-	if failed == nil {
-		rows, failed = l.store.Current(ctx, keys)
-	}
+	rows, err := l.store.Current(ctx, keys)
 	for i, w := range batch {
-		if w.err = failed; failed == nil {
+		if w.err = err; err == nil {
 			w.row = rows[i]
 		}
 		close(w.done)
@@ -90,6 +88,8 @@ func (l *lookups) current(ctx context.Context, key store.WorkflowKey) (*store.Ex
 	select {
 	case <-w.done:
 		return w.row, w.err
+	case <-l.ended:
+		return nil, errNotOwned()
 	case <-ctx.Done():
 		return nil, contextError(ctx)
 	}
@@ -152,14 +152,30 @@ func (s *shard) current(ctx context.Context, key store.WorkflowKey) (*entry, err
 	w.users++
 	s.mu.Unlock()
 	defer s.release(key, w)
+	for {
+		en, err := s.lookUp(ctx, key, w)
+		if !errors.Is(err, errEvicted) {
+			return en, err
+		}
+	}
+}
+
+// lookUp asks the store for the newest run of a workflow; nil when there is
+// none. errEvicted: what the store said may be old by now.
+func (s *shard) lookUp(ctx context.Context, key store.WorkflowKey, w *workflow) (*entry, error) {
+	s.mu.Lock()
+	forgotten := w.forgotten
+	s.mu.Unlock()
 	row, err := s.engine.lookups.current(ctx, key)
 	if err != nil {
 		return nil, storeError(err)
 	}
 	if row == nil {
-		return s.currentIfNew(w)
+		return s.currentIfNew(w, forgotten)
 	}
-	en, err := s.load(ctx, row.Key, func(context.Context) (*store.Execution, error) { return row, nil })
+	en, err := s.load(ctx, row.Key, func(context.Context) (*store.Execution, error) {
+		return row, s.stillNew(w, forgotten)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -191,13 +207,30 @@ func (s *shard) superseded(en *entry) bool {
 	return w != nil && w.known && w.current != en
 }
 
+// stillNew tells whether nothing can have changed in the store, unknown to
+// memory, since so many entries of the workflow were forgotten.
+func (s *shard) stillNew(w *workflow, forgotten int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.lease != w.lease:
+		return errNotOwned()
+	case w.forgotten != forgotten:
+		return errEvicted
+	}
+	return nil
+}
+
 // currentIfNew is the run that began while the store was asked, if any.
-func (s *shard) currentIfNew(w *workflow) (*entry, error) {
+func (s *shard) currentIfNew(w *workflow, forgotten int) (*entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.known && w.current != nil {
 		w.current.pinned++
 		return w.current, nil
+	}
+	if w.forgotten != forgotten {
+		return nil, errEvicted
 	}
 	return nil, nil
 }
@@ -228,7 +261,7 @@ func storeError(err error) error {
 		return notFoundError{serviceerror.NewNotFound("workflow execution not found"), err}
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, execution.ErrCorrupt):
 		return serviceerror.NewDataLoss("the stored execution cannot be read: " + err.Error())
-	case isService(err):
+	case isService(err), errors.Is(err, errEvicted):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
 		return serviceerror.NewDeadlineExceeded("context deadline exceeded")

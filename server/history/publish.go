@@ -64,6 +64,7 @@ func (e *Engine) publish(en *entry, state *execution.State) (after func()) {
 		en.watch = nil
 	}
 	en.tellUpdates(state.Version)
+	en.releaseQueries(state)
 	work := state.Work(time.Now().UTC())
 	en.shard.wakes.set(en.key, en.shard.near(work.WakeAt))
 	offers := en.newOffers(work.Offers)
@@ -140,7 +141,7 @@ func (e *Engine) offered(en *entry, task *cluster.Task, outcome cluster.Outcome)
 	case cluster.Refused:
 		e.spawn(func(ctx context.Context) { e.refused(ctx, task) })
 	case cluster.Stored:
-		en.shard.parked(en)
+		en.shard.parked(en, task)
 	case cluster.Dropped:
 		if task.ExpiresAt.IsZero() || time.Now().Before(task.ExpiresAt) {
 			e.spawn(func(ctx context.Context) { e.offerAgain(ctx, en, task.ScheduledEventID) })

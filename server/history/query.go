@@ -86,6 +86,20 @@ func (en *entry) answerQueries(stamp int64, results map[string]*querypb.Workflow
 	en.queries = rest
 }
 
+// releaseQueries lets queries go their own way when no task will carry them any
+// more: the run was ended from outside.
+func (en *entry) releaseQueries(s *execution.State) {
+	switch s.Status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+	default:
+		return
+	}
+	for _, q := range en.queries {
+		q.finish(queryOutcome{direct: true})
+	}
+	en.queries = nil
+}
+
 func (en *entry) detachQueries(stamp int64) {
 	en.mu.Lock()
 	defer en.mu.Unlock()

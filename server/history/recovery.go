@@ -290,6 +290,9 @@ func (s *shard) tryTakeOver(ctx context.Context) error {
 }
 
 func (s *shard) resume(ctx context.Context, a store.Acquired) error {
+	// A checkpoint meanwhile would trim what recovery has not read yet.
+	s.parking.Lock()
+	defer s.parking.Unlock()
 	s.mu.Lock()
 	s.take(a)
 	s.mu.Unlock()

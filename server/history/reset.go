@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ func (e *Engine) ResetWorkflowExecution(ctx context.Context, ns *cluster.Namespa
 type resetting struct {
 	ns            *cluster.Namespace
 	req           *workflowservice.ResetWorkflowExecutionRequest
+	workflow      *workflow
 	base, current *entry
 	baseState     *execution.State
 	// prefix and later are what was read of the histories; read is the last event read of the current run.
@@ -54,7 +56,7 @@ func (e *Engine) reset(ctx context.Context, ns *cluster.Namespace, req *workflow
 	defer s.release(key, w)
 	w.starting.Lock() // no other run may begin meanwhile
 	defer w.starting.Unlock()
-	r := &resetting{ns: ns, req: req}
+	r := &resetting{ns: ns, req: req, workflow: w}
 	if r.current, err = e.find(ctx, ns.ID, key.WorkflowID, ""); err != nil {
 		return "", err
 	}
@@ -161,11 +163,11 @@ func (e *Engine) fork(ctx context.Context, s *shard, r *resetting) (string, erro
 func (e *Engine) queueFork(s *shard, r *resetting, runID string) (*entry, *ticket, error) {
 	unlock := lockBoth(r.base, r.current)
 	defer unlock()
-	if err := errors.Join(r.base.gone, r.current.gone); err != nil {
-		if errors.Is(err, errEvicted) {
-			return nil, nil, errEvicted
-		}
+	if err := cmp.Or(r.base.gone, r.current.gone); err != nil {
 		return nil, nil, err
+	}
+	if !s.isCurrent(r.workflow, r.current) {
+		return nil, nil, errEvicted // it was continued by a newer run meanwhile: look again
 	}
 	endings, err := e.endForReset(r, runID)
 	if err != nil {

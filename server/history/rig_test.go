@@ -175,6 +175,21 @@ func (g *gate) Acquire(ctx context.Context, shard int32, epoch int64, owner stri
 	return g.Store.Acquire(ctx, shard, epoch, owner)
 }
 
+func (g *gate) ReadLog(ctx context.Context, shard int32, after int64, limit int) ([]store.LogRow, error) {
+	g.pass("ReadLog")
+	return g.Store.ReadLog(ctx, shard, after, limit)
+}
+
+func (g *gate) ReadTasks(ctx context.Context, queue store.QueueKey, after int64, limit int) ([]store.QueueTask, error) {
+	g.pass("ReadTasks")
+	return g.Store.ReadTasks(ctx, queue, after, limit)
+}
+
+func (g *gate) History(ctx context.Context, key store.ExecutionKey, from, to int64, limit int) ([]store.Batch, error) {
+	g.pass("History")
+	return g.Store.History(ctx, key, from, to, limit)
+}
+
 // node is one process: both engines on a store that may have been used before.
 type node struct {
 	*Engine
@@ -223,18 +238,27 @@ func makeNode(t *testing.T, data *memory.Data, records *index, c Config) *node {
 // close ends the process in good order, and checks that no call holds an entry still.
 func (n *node) close() {
 	n.t.Helper()
-	for _, s := range n.owned() {
-		s.mu.Lock()
-		for _, en := range s.entries {
-			require.Zero(n.t, en.pinned, "a call forgot to unpin %s", en.workflow.WorkflowID)
-		}
-		s.mu.Unlock()
-	}
+	pinned := n.pinned()
+	defer func() { require.True(n.t, n.t.Failed() || len(pinned) == 0, "calls forgot to unpin %v", pinned) }()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	n.Drain()
 	require.NoError(n.t, n.matching.Stop(ctx))
 	require.NoError(n.t, n.Stop(ctx))
+}
+
+// pinned lists the workflows that calls hold.
+func (n *node) pinned() (ids []string) {
+	for _, s := range n.owned() {
+		s.mu.Lock()
+		for _, en := range s.entries {
+			if en.pinned != 0 {
+				ids = append(ids, en.workflow.WorkflowID)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return ids
 }
 
 // crash ends the process as a power failure does: nothing reaches the store any more.
@@ -462,7 +486,10 @@ func (n *node) eventually(what string, ok func() bool) {
 }
 
 // pause lets a little of the bubble's time pass.
-func (n *node) pause() { <-time.After(10 * time.Millisecond) }
+func (n *node) pause() { n.passes(10 * time.Millisecond) }
+
+// passes lets the bubble's time pass.
+func (n *node) passes(d time.Duration) { <-time.After(d) }
 
 func queryRequest(id string) *workflowservice.QueryWorkflowRequest {
 	return &workflowservice.QueryWorkflowRequest{
@@ -476,6 +503,36 @@ func (n *node) current(id string) *store.Execution {
 	rows, err := n.gate.Store.Current(n.t.Context(), []store.WorkflowKey{keyOf(shop.ID, id)})
 	require.NoError(n.t, err)
 	return rows[0]
+}
+
+// shardFor is the shard of a workflow.
+func (n *node) shardFor(id string) *shard {
+	n.t.Helper()
+	s, err := n.shardOf(keyOf(shop.ID, id).Slot)
+	require.NoError(n.t, err)
+	return s
+}
+
+// entryOf is the current run of a workflow in memory. It is not pinned.
+func (n *node) entryOf(id string) *entry {
+	n.t.Helper()
+	en, err := n.find(n.t.Context(), shop.ID, id, "")
+	require.NoError(n.t, err)
+	en.shard.unpin(en)
+	return en
+}
+
+// evict drops all that nobody needs, as a full cache does.
+func (n *node) evict() {
+	for _, s := range n.owned() {
+		s.mu.Lock()
+		for key, en := range s.entries {
+			if en.evictable() {
+				s.forgetLocked(key, en)
+			}
+		}
+		s.mu.Unlock()
+	}
 }
 
 func name(prefix string, i int) string { return fmt.Sprintf("%s-%d", prefix, i) }

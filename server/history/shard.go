@@ -52,6 +52,8 @@ type workflow struct {
 	known   bool
 	current *entry
 	users   int
+	// forgotten counts entries of the workflow that were dropped: what was read before may be old.
+	forgotten int
 }
 
 func newShard(e *Engine, a store.Acquired, id int32) *shard {
@@ -94,6 +96,13 @@ func (s *shard) serving() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.closed && !s.resetting
+}
+
+// isResetting tells whether the shard is being taken over again.
+func (s *shard) isResetting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resetting
 }
 
 func (s *shard) nextSeq() int64 {
@@ -207,7 +216,12 @@ func (s *shard) forgetLocked(key store.ExecutionKey, en *entry) {
 	s.bytes.Add(-en.weight.Swap(0))
 	s.engine.metrics.cacheEntries.Add(-1)
 	name := workflowName{en.workflow.NamespaceID, en.workflow.WorkflowID}
-	if w := s.workflows[name]; w != nil && w.current == en {
+	w := s.workflows[name]
+	if w == nil {
+		return
+	}
+	w.forgotten++
+	if w.current == en {
 		w.known, w.current = false, nil
 		if w.users == 0 {
 			delete(s.workflows, name)
@@ -296,6 +310,7 @@ func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Exe
 	return &entry{
 		shard: s, key: row.Key, workflow: row.Workflow, runID: row.RunID, state: state, visible: state,
 		queued: row.Version, stored: row.Version, used: time.Now(), tailFirst: state.NextEventID,
+		parked: true, // for all we know
 	}, nil
 }
 

@@ -111,10 +111,14 @@ func (e *Engine) start(ctx context.Context, ns *cluster.Namespace, p starting) (
 		if err == errEvicted {
 			continue
 		}
-		if err != nil {
+		if b == nil {
 			return nil, err
 		}
-		if err := e.settle(ctx, b); err != nil {
+		// A refusal, too, may tell of a run that is not durable yet.
+		if waitErr := e.settle(ctx, b); waitErr != nil {
+			err = waitErr
+		}
+		if err != nil {
 			b.entry.shard.unpin(b.entry)
 			return nil, err
 		}
@@ -130,6 +134,7 @@ func (e *Engine) settle(ctx context.Context, b *begun) error {
 	return t.wait(ctx)
 }
 
+// tryStart decides a start. With an error it may return the run that is the reason.
 func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting) (*begun, error) {
 	if p.reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING {
 		p.reuse, p.conflict = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
@@ -162,10 +167,13 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 		return nil, errEvicted // it was continued by a newer run meanwhile: look again
 	}
 	b, err := e.meet(s, ns, p, existing)
-	if err != nil || b.entry != existing {
+	if err != nil {
+		return &begun{entry: existing}, err
+	}
+	if b.entry != existing {
 		s.unpin(existing)
 	}
-	return b, err
+	return b, nil
 }
 
 // meet decides what a start does when the workflow has a run. The existing entry's lock is held.

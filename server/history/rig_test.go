@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -238,6 +239,7 @@ func makeNode(t *testing.T, data *memory.Data, records *index, c Config) *node {
 // close ends the process in good order, and checks that no call holds an entry still.
 func (n *node) close() {
 	n.t.Helper()
+	synctest.Wait() // calls that were answered end
 	pinned := n.pinned()
 	defer func() { require.True(n.t, n.t.Failed() || len(pinned) == 0, "calls forgot to unpin %v", pinned) }()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -324,6 +326,27 @@ func (n *node) poll(name string, wait time.Duration) *workflowTask {
 	return r
 }
 
+// tryPoll polls for a workflow task; the poll may fail.
+func (n *node) tryPoll(wait time.Duration) (*workflowTask, error) {
+	ctx, cancel := context.WithTimeout(n.t.Context(), wait+time.Second)
+	defer cancel()
+	r, err := n.matching.PollWorkflowTaskQueue(ctx, shop, &workflowservice.PollWorkflowTaskQueueRequest{TaskQueue: queue(queueName), Identity: "worker"})
+	if err != nil || r.TaskToken == nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (n *node) tryPollActivity(wait time.Duration) (*activityTask, error) {
+	ctx, cancel := context.WithTimeout(n.t.Context(), wait+time.Second)
+	defer cancel()
+	r, err := n.matching.PollActivityTaskQueue(ctx, shop, &workflowservice.PollActivityTaskQueueRequest{TaskQueue: queue(queueName), Identity: "worker"})
+	if err != nil || r.TaskToken == nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // take polls for a task that must come.
 func (n *node) take() *workflowTask {
 	n.t.Helper()
@@ -384,6 +407,13 @@ func timer(id string, after time.Duration) *commandpb.Command {
 			StartTimerCommandAttributes: &commandpb.StartTimerCommandAttributes{TimerId: id, StartToFireTimeout: durationpb.New(after)},
 		},
 	}
+}
+
+// shortActivity has seconds for its one attempt.
+func shortActivity(id string) *commandpb.Command {
+	c := activity(id)
+	c.GetScheduleActivityTaskCommandAttributes().StartToCloseTimeout = durationpb.New(5 * time.Second)
+	return c
 }
 
 func activity(id string) *commandpb.Command {
@@ -464,6 +494,12 @@ func times(events []*historypb.HistoryEvent, kind enumspb.EventType) int {
 		}
 	}
 	return count
+}
+
+func (n *node) describe(id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return n.DescribeWorkflowExecution(n.t.Context(), shop, &workflowservice.DescribeWorkflowExecutionRequest{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id},
+	})
 }
 
 func (n *node) status(id, runID string) enumspb.WorkflowExecutionStatus {

@@ -63,13 +63,15 @@ func (t *transition) tickActivities() {
 	}
 }
 
-// dueTimeout is the timeout of the activity that has come.
+// dueTimeout is the timeout of the activity that has come. That nobody took it
+// tells more than that it did not end, so it is told when both come at once.
 func (a *Activity) dueTimeout(now time.Time) enumspb.TimeoutType {
+	start, end := a.scheduleToStart(), a.Deadline()
 	switch {
-	case due(a.Deadline(), now):
-		return enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
-	case due(a.scheduleToStart(), now):
+	case due(start, now) && (end.IsZero() || !start.After(end)):
 		return enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START
+	case due(end, now):
+		return enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
 	case due(a.startToClose(), now):
 		return enumspb.TIMEOUT_TYPE_START_TO_CLOSE
 	case due(a.heartbeat(), now):

@@ -11,7 +11,7 @@ import (
 // How far the exploration goes: whichever comes first.
 const (
 	exploreDepthMax  = 8
-	exploreStatesMax = 20000
+	exploreStatesMax = 6000
 )
 
 // move is one letter of the alphabet that is explored.

@@ -120,8 +120,10 @@ func (s *shard) checkpoint(ctx context.Context) error {
 	if s.isResetting() {
 		return nil // what is in memory is not the store's; the end of the take-over asks for another
 	}
-	s.parking.Lock()
-	defer s.parking.Unlock()
+	if err := s.parking.take(ctx); err != nil {
+		return err
+	}
+	defer s.parking.end()
 	if s.isResetting() {
 		return nil
 	}

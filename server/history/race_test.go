@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -240,5 +241,34 @@ func TestQueryOfARunThatIsTerminated(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, <-answered)
 		require.Less(t, time.Since(began), time.Second)
+	})
+}
+
+// Who waits for another start's look-up, or a stop for a checkpoint, waits no longer than its time.
+func TestTurnsEndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		release := n.gate.hold("Current")
+		var calls sync.WaitGroup
+		calls.Go(func() { n.begin("a") })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := n.StartWorkflowExecution(ctx, shop, startRequest("a", "other"))
+		cancel()
+		var late *serviceerror.DeadlineExceeded
+		require.ErrorAs(t, err, &late)
+		release()
+		calls.Wait()
+
+		release = n.gate.hold("Checkpoint")
+		n.passes(20 * time.Second) // the checkpoint is under way
+		require.NoError(t, n.signal("a", "s"))
+		began := time.Now()
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		require.Error(t, n.Stop(ctx))
+		cancel()
+		require.Equal(t, time.Second, time.Since(began))
+		release()
+		n.crash()
 	})
 }

@@ -291,8 +291,10 @@ func (s *shard) tryTakeOver(ctx context.Context) error {
 
 func (s *shard) resume(ctx context.Context, a store.Acquired) error {
 	// A checkpoint meanwhile would trim what recovery has not read yet.
-	s.parking.Lock()
-	defer s.parking.Unlock()
+	if err := s.parking.take(ctx); err != nil {
+		return err
+	}
+	defer s.parking.end()
 	s.mu.Lock()
 	s.take(a)
 	s.mu.Unlock()

@@ -54,8 +54,10 @@ func (e *Engine) reset(ctx context.Context, ns *cluster.Namespace, req *workflow
 	}
 	w := s.hold(key)
 	defer s.release(key, w)
-	w.starting.Lock() // no other run may begin meanwhile
-	defer w.starting.Unlock()
+	if err := w.starting.take(ctx); err != nil { // no other run may be started meanwhile
+		return "", err
+	}
+	defer w.starting.end()
 	r := &resetting{ns: ns, req: req, workflow: w}
 	if r.current, err = e.find(ctx, ns.ID, key.WorkflowID, ""); err != nil {
 		return "", err

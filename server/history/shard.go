@@ -39,14 +39,14 @@ type shard struct {
 	dirty      map[store.ExecutionKey]time.Time // wake-ups since the last checkpoint; zero: none any more
 	dirtyMu    sync.Mutex
 	dirtyWake  chan struct{}
-	parking    sync.Mutex // held by a checkpoint: an older one must not end last
+	parking    turn // a checkpoint's: an older one must not end last
 }
 
 type workflowName struct{ namespaceID, workflowID string }
 
 // workflow is one workflow id. Starts of it are decided one after the other.
 type workflow struct {
-	starting sync.Mutex
+	starting turn
 	lease    store.Lease // under which it was made
 	// known tells that current is the newest run, or that there is none; guarded by shard.mu.
 	known   bool
@@ -59,7 +59,7 @@ type workflow struct {
 func newShard(e *Engine, a store.Acquired, id int32) *shard {
 	s := &shard{
 		engine: e, id: id, first: a.FirstSlot, last: a.LastSlot, wakes: newWakes(),
-		dirty: make(map[store.ExecutionKey]time.Time), dirtyWake: make(chan struct{}, 1),
+		dirty: make(map[store.ExecutionKey]time.Time), dirtyWake: make(chan struct{}, 1), parking: newTurn(),
 	}
 	s.take(a)
 	return s
@@ -149,7 +149,7 @@ func (s *shard) workflowLocked(key store.WorkflowKey) *workflow {
 	name := workflowName{key.NamespaceID, key.WorkflowID}
 	w := s.workflows[name]
 	if w == nil {
-		w = &workflow{lease: s.lease}
+		w = &workflow{lease: s.lease, starting: newTurn()}
 		s.workflows[name] = w
 	}
 	return w

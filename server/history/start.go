@@ -146,8 +146,10 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 	}
 	w := s.hold(key)
 	defer s.release(key, w)
-	w.starting.Lock()
-	defer w.starting.Unlock()
+	if err := w.starting.take(ctx); err != nil {
+		return nil, err
+	}
+	defer w.starting.end()
 	p.lease = w.lease
 	existing, err := s.current(ctx, key)
 	if err != nil {

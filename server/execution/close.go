@@ -221,7 +221,6 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if err := t.checkContinue(a); err != nil {
 		return err
 	}
-	old := t.s.StartedAttributes()
 	next := t.follow(enumspb.CONTINUE_AS_NEW_INITIATOR_WORKFLOW)
 	s := next.started
 	if a.WorkflowType.GetName() != "" {
@@ -255,14 +254,14 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	}
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
-		WorkflowExecutionContinuedAsNewEventAttributes: continuedAsNew(b, a, next, old),
+		WorkflowExecutionContinuedAsNewEventAttributes: continuedAsNew(b, a, next),
 	}
 	t.close(e, true)
 	t.continueWith(next)
 	return nil
 }
 
-func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes, next *continuation, _ *historypb.WorkflowExecutionStartedEventAttributes) *historypb.WorkflowExecutionContinuedAsNewEventAttributes {
+func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes, next *continuation) *historypb.WorkflowExecutionContinuedAsNewEventAttributes {
 	return &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
 		NewExecutionRunId: next.runID, WorkflowType: next.started.WorkflowType, TaskQueue: next.started.TaskQueue, Input: a.Input,
 		WorkflowRunTimeout: next.started.WorkflowRunTimeout, WorkflowTaskTimeout: next.started.WorkflowTaskTimeout,

@@ -135,17 +135,15 @@ type StartActivity struct {
 
 // ActivityTask is what an activity worker gets.
 type ActivityTask struct {
-	ScheduledEventID   int64
-	Stamp              int64
-	Attempt            int32
-	ActivityID         string
-	Scheduled          *historypb.ActivityTaskScheduledEventAttributes
-	ScheduledTime      time.Time
-	AttemptTime        time.Time
-	StartedTime        time.Time
-	HeartbeatDetails   *commonpb.Payloads
-	ScheduleToClose    time.Duration
-	CurrentAttemptTime time.Time
+	ScheduledEventID int64
+	Stamp            int64
+	Attempt          int32
+	ActivityID       string
+	Scheduled        *historypb.ActivityTaskScheduledEventAttributes
+	ScheduledTime    time.Time
+	AttemptTime      time.Time
+	StartedTime      time.Time
+	HeartbeatDetails *commonpb.Payloads
 }
 
 // ActivityRef names a pending activity, by token or by id.
@@ -239,9 +237,6 @@ type UpdateState struct {
 	IsNew   bool
 	Outcome *updatepb.Outcome
 }
-
-// NeedTask makes sure that a workflow task is pending, for a buffered query. Reply: nil.
-type NeedTask struct{}
 
 func (Signal) command()            {}
 func (RequestCancel) command()     {}

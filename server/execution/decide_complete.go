@@ -47,7 +47,7 @@ func (t *transition) completeTask(c CompleteTask) error {
 		return err
 	}
 	if t.heartbeatTooLong(task, c.Request) {
-		t.timeOutHeartbeat()
+		t.timeOutTask()
 		t.failedCall = serviceerror.NewNotFound("workflow task heartbeat timeout")
 		return nil
 	}
@@ -186,10 +186,6 @@ func isHeartbeat(r *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
 
 func (t *transition) heartbeatTooLong(task *WorkflowTask, r *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
 	return isHeartbeat(r) && t.env.Now.Sub(task.OriginalScheduledTime) >= t.env.Limits.TaskHeartbeat
-}
-
-func (t *transition) timeOutHeartbeat() {
-	t.timeOutTask()
 }
 
 // dropSpeculative forgets a speculative task that only rejected updates, as if it had never been.

@@ -3,10 +3,8 @@ package execution
 import (
 	"time"
 
-	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -103,19 +101,14 @@ func (s *State) describeTask() *workflowpb.PendingWorkflowTaskInfo {
 
 func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 	scheduled := a.attributes()
-	queue := scheduled.GetTaskQueue().GetName()
 	info := &workflowpb.PendingActivityInfo{
 		ActivityId: a.ActivityID, ActivityType: scheduled.GetActivityType(), State: a.pendingState(),
 		HeartbeatDetails: a.HeartbeatDetails, Attempt: a.Attempt, MaximumAttempts: scheduled.GetRetryPolicy().GetMaximumAttempts(),
 		ScheduledTime: timestamppb.New(a.ScheduledTime), LastFailure: a.LastFailure, LastWorkerIdentity: a.Identity,
 		Priority: scheduled.GetPriority(),
-		ActivityOptions: &activitypb.ActivityOptions{
-			TaskQueue:              &taskqueuepb.TaskQueue{Name: queue, NormalName: queue},
-			ScheduleToCloseTimeout: scheduled.GetScheduleToCloseTimeout(), ScheduleToStartTimeout: scheduled.GetScheduleToStartTimeout(),
-			StartToCloseTimeout: scheduled.GetStartToCloseTimeout(), HeartbeatTimeout: scheduled.GetHeartbeatTimeout(), RetryPolicy: scheduled.GetRetryPolicy(),
-			Priority: scheduled.GetPriority(),
-		},
 	}
+	info.ActivityOptions = a.describeOptions()
+	info.ActivityOptions.TaskQueue.NormalName = info.ActivityOptions.TaskQueue.Name
 	if a.Paused {
 		info.Paused = true
 		info.PauseInfo = &workflowpb.PendingActivityInfo_PauseInfo{

@@ -28,15 +28,14 @@ type State struct {
 	Status      enumspb.WorkflowExecutionStatus
 
 	// Started is event 1. It is not stored with the state but attached from history.
-	Started       *historypb.HistoryEvent
-	StartTime     time.Time
-	ExecutionTime time.Time // start plus first backoff
-	CloseTime     time.Time
-	CloseEventID  int64
-	NewRunID      string // of the run that continued this one
-	ResetRunID    string // of the run that goes on from this one after a reset
-	LastResetTime time.Time
-	// ChainStartTime is when the first run of the chain of retries started.
+	Started          *historypb.HistoryEvent
+	StartTime        time.Time
+	ExecutionTime    time.Time // start plus first backoff
+	CloseTime        time.Time
+	CloseEventID     int64
+	NewRunID         string // of the run that continued this one
+	ResetRunID       string // of the run that goes on from this one after a reset
+	LastResetTime    time.Time
 	FirstTaskDelayed bool // no task was scheduled yet since its backoff runs
 
 	Task *WorkflowTask // nil: none pending
@@ -120,7 +119,6 @@ type Activity struct {
 	ScheduledEventID int64
 	// Scheduled is the event, attached from history.
 	Scheduled *historypb.HistoryEvent
-	BatchID   int64
 
 	ActivityID        string
 	Attempt           int32

@@ -187,7 +187,7 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 			found.deduped = true
 			return found, nil
 		}
-		if known := knownRequest(state, id); known {
+		if state.KnowsRequest(id) {
 			found.attached = true
 			return found, nil
 		}
@@ -216,8 +216,6 @@ func startedBy(s *execution.State, p *execution.Parent) bool {
 	started := s.StartedAttributes()
 	return started.GetParentInitiatedEventId() == p.InitiatedEventID && started.GetParentWorkflowExecution().GetRunId() == p.Execution.GetRunId()
 }
-
-func knownRequest(s *execution.State, id string) bool { return s.KnowsRequest(id) }
 
 func mayReuse(s *execution.State, p starting) error {
 	switch p.reuse {

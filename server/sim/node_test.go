@@ -190,12 +190,17 @@ func (n *node) kill() {
 // stop ends the process in good order.
 func (n *node) stop() {
 	n.leave()
+	quiet := make(chan struct{})
+	go func() {
+		n.server.GracefulStop() // clients go away, or they would poll the drained node without pause
+		close(quiet)
+	}()
 	n.frontend.Drain()
 	n.history.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = n.matching.Stop(ctx) // the store may fail at the end too
-	n.server.GracefulStop()
+	<-quiet
 	n.serving.Wait()
 	_ = n.history.Stop(ctx)
 	_ = n.indexer.Close(ctx)

@@ -77,7 +77,8 @@ func (ws *workers) pollWorkflows() {
 			<-time.After(100 * time.Millisecond)
 			continue
 		}
-		if len(task.TaskToken) == 0 {
+		if len(task.TaskToken) == 0 { // a node that drains answers at once
+			<-time.After(10 * time.Millisecond)
 			continue
 		}
 		r := decideTask(task)
@@ -102,7 +103,8 @@ func (ws *workers) pollActivities(random *rand.Rand) {
 			<-time.After(100 * time.Millisecond)
 			continue
 		}
-		if len(task.TaskToken) == 0 {
+		if len(task.TaskToken) == 0 { // a node that drains answers at once
+			<-time.After(10 * time.Millisecond)
 			continue
 		}
 		ws.run(random, task)

@@ -1,0 +1,142 @@
+package differential
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	updatepb "go.temporal.io/api/update/v1"
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// updateTimeout bounds the wait of an update's caller; more than a plan takes.
+const updateTimeout = 60 * time.Second
+
+// updateCall is an update whose caller may still wait.
+type updateCall struct {
+	workflow int
+	id       string
+	runID    string
+	stage    enumspb.UpdateWorkflowExecutionLifecycleStage
+	done     chan struct{}
+	answer   *workflowservice.UpdateWorkflowExecutionResponse
+	err      error
+
+	accepted, ended bool // as the worker said
+	recorded        bool
+}
+
+func (u *updateCall) isAnswered() bool {
+	select {
+	case <-u.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// update sends one and returns when the server has it, or has answered.
+func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
+	u := &updateCall{
+		workflow: w, id: fmt.Sprintf("update-%d", len(p.updates)), done: make(chan struct{}),
+		stage: pick(random, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED),
+	}
+	if r := p.current(w); r != nil {
+		u.runID = r.id
+	}
+	request := &workflowservice.UpdateWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w)},
+		WaitPolicy: &updatepb.WaitPolicy{LifecycleStage: u.stage},
+		Request: &updatepb.Request{
+			Meta:  &updatepb.Meta{UpdateId: u.id, Identity: "client"},
+			Input: &updatepb.Input{Name: "change", Args: payloads("argument")},
+		},
+	}
+	p.updates = append(p.updates, u)
+	go func() {
+		defer close(u.done)
+		ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+		defer cancel()
+		u.answer, u.err = p.service.UpdateWorkflowExecution(ctx, request)
+	}()
+	p.awaitAdmission(ctx, u)
+	return &called{name: "UpdateWorkflowExecution", request: request}
+}
+
+// awaitAdmission asks for the update until the server knows it.
+func (p *player) awaitAdmission(ctx context.Context, u *updateCall) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ticker := time.NewTicker(askInterval)
+	defer ticker.Stop()
+	for {
+		_, err := p.service.PollWorkflowExecutionUpdate(ctx, &workflowservice.PollWorkflowExecutionUpdateRequest{
+			Namespace: namespace, UpdateRef: &updatepb.UpdateRef{
+				WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(u.workflow)}, UpdateId: u.id,
+			},
+		})
+		if err == nil {
+			return
+		}
+		select {
+		case <-u.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// mustAnswer tells whether the caller of u has all it waits for.
+func (p *player) mustAnswer(u *updateCall) bool {
+	switch r := p.findRun(u.runID); {
+	case r == nil || !r.isOpen():
+		return true
+	case u.ended:
+		return true
+	}
+	return u.accepted && u.stage == enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED
+}
+
+// answeredUpdates shows the answers that have come since the last step.
+func (p *player) answeredUpdates() []any {
+	var shown []any
+	for _, u := range p.updates {
+		if u.recorded || !u.isAnswered() {
+			continue
+		}
+		u.recorded = true
+		if u.err != nil {
+			shown = append(shown, u.id, p.norm.failure(u.err))
+			continue
+		}
+		shown = append(shown, u.id, p.norm.message(u.answer))
+	}
+	return shown
+}
+
+// hasOpenUpdates tells whether a worker still owes something to an update.
+func (p *player) hasOpenUpdates(w int) bool {
+	r := p.current(w)
+	for _, u := range p.updates {
+		if u.workflow == w && r != nil && u.runID == r.id && !u.ended && r.isOpen() && !u.recorded {
+			return true
+		}
+	}
+	return false
+}
+
+// hasAdmittedUpdates tells whether a workflow task exists for an update even though no description shows it.
+func (p *player) hasAdmittedUpdates(w int) bool {
+	r := p.current(w)
+	for _, u := range p.updates {
+		if u.workflow == w && u.runID == r.id && !u.accepted && !u.ended && !u.isAnswered() {
+			return true
+		}
+	}
+	return false
+}

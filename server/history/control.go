@@ -34,20 +34,34 @@ func (e *Engine) onRun(ctx context.Context, ns *cluster.Namespace, workflowID, r
 	}
 }
 
+// look finds a run and what the outside may see of it. The caller must unpin the entry.
+func (e *Engine) look(ctx context.Context, ns *cluster.Namespace, workflowID, runID string) (*entry, *execution.State, error) {
+	for {
+		en, err := e.find(ctx, ns.ID, workflowID, runID)
+		if err != nil {
+			return nil, nil, err
+		}
+		state, _, err := en.view(ctx)
+		if err == nil {
+			return en, state, nil
+		}
+		en.shard.unpin(en)
+		if !errors.Is(err, errEvicted) {
+			return nil, nil, err
+		}
+	}
+}
+
 // inChain checks that the current run belongs to the chain that began with the run.
 func (e *Engine) inChain(ctx context.Context, ns *cluster.Namespace, ref *commonpb.WorkflowExecution, firstRunID string) (*commonpb.WorkflowExecution, error) {
 	if firstRunID == "" {
 		return ref, nil
 	}
-	en, err := e.find(ctx, ns.ID, ref.GetWorkflowId(), "")
+	en, state, err := e.look(ctx, ns, ref.GetWorkflowId(), "")
 	if err != nil {
 		return nil, err
 	}
 	defer en.shard.unpin(en)
-	state, _, err := en.view(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if state.FirstRunID() != firstRunID {
 		return nil, serviceerror.NewNotFound("workflow execution not found")
 	}
@@ -94,15 +108,11 @@ func (e *Engine) TerminateWorkflowExecution(ctx context.Context, ns *cluster.Nam
 }
 
 func (e *Engine) DescribeWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	en, err := e.find(ctx, ns.ID, req.Execution.GetWorkflowId(), req.Execution.GetRunId())
+	en, state, err := e.look(ctx, ns, req.Execution.GetWorkflowId(), req.Execution.GetRunId())
 	if err != nil {
 		return nil, err
 	}
 	defer en.shard.unpin(en)
-	state, _, err := en.view(ctx)
-	if err != nil {
-		return nil, err
-	}
 	return state.Describe(time.Now()), nil
 }
 

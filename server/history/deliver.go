@@ -225,14 +225,13 @@ func (e *Engine) sendClose(ctx context.Context, ns *cluster.Namespace, en *entry
 // afterResets is the run that goes on from a run after resets; the run itself when it was not reset.
 func (e *Engine) afterResets(ctx context.Context, ns *cluster.Namespace, ref *commonpb.WorkflowExecution) (*commonpb.WorkflowExecution, error) {
 	for range chainMax {
-		en, err := e.find(ctx, ns.ID, ref.GetWorkflowId(), ref.GetRunId())
+		en, state, err := e.look(ctx, ns, ref.GetWorkflowId(), ref.GetRunId())
 		if err != nil {
 			return ref, err
 		}
-		state, _, err := en.view(ctx)
 		en.shard.unpin(en)
-		if err != nil || state.ResetRunID == "" {
-			return ref, err
+		if state.ResetRunID == "" {
+			return ref, nil
 		}
 		ref = &commonpb.WorkflowExecution{WorkflowId: ref.GetWorkflowId(), RunId: state.ResetRunID}
 	}

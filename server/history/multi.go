@@ -63,7 +63,7 @@ func (e *Engine) updateStarted(ctx context.Context, b *begun, update *workflowse
 
 // existingUpdate answers with an update that the latest run knows; nil when it does not.
 func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, update *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.ExecuteMultiOperationResponse, error) {
-	en, err := e.find(ctx, ns.ID, start.WorkflowId, "")
+	en, state, err := e.look(ctx, ns, start.WorkflowId, "")
 	if isNotFound(err) {
 		return nil, nil
 	}
@@ -71,10 +71,6 @@ func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, star
 		return nil, multiError(err, nil)
 	}
 	defer en.shard.unpin(en)
-	state, _, err := en.view(ctx)
-	if err != nil {
-		return nil, multiError(err, nil)
-	}
 	known := state.Updates.Get(update.Request.GetMeta().GetUpdateId())
 	if known == nil || (!state.Open() && known.Stage < execution.UpdateCompleted) {
 		return nil, nil

@@ -179,15 +179,11 @@ func (e *Engine) GetWorkflowExecutionHistoryReverse(ctx context.Context, ns *clu
 			return nil, err
 		}
 	}
-	en, err := e.find(ctx, ns.ID, req.Execution.GetWorkflowId(), token.RunID)
+	en, state, err := e.look(ctx, ns, req.Execution.GetWorkflowId(), token.RunID)
 	if err != nil {
 		return nil, err
 	}
 	defer en.shard.unpin(en)
-	state, _, err := en.view(ctx)
-	if err != nil {
-		return nil, err
-	}
 	end := state.NextEventID // behind the first event of the page
 	if token.Next > 0 {
 		end = min(end, token.Next)

@@ -231,6 +231,9 @@ func (t *transition) suggestContinueAsNew() []enumspb.SuggestContinueAsNewReason
 }
 
 func (t *transition) failTask(c FailTask) error {
+	if !t.s.Open() {
+		return errCompleted()
+	}
 	task, err := t.answeredTask(c.ScheduledEventID, c.StartedEventID, c.Stamp)
 	if err != nil {
 		return err

@@ -85,8 +85,8 @@ func provisional(s *execution.State) []*historypb.HistoryEvent {
 		return nil
 	}
 	events := s.ProvisionalEvents()
-	if s.Task != nil && s.Task.Kind == execution.TaskTransient && len(events) > 1 {
-		// Who retries a task is shown to the worker that has it, not to readers.
+	if len(events) > 1 {
+		// Who has a task that history does not know yet is shown to the worker that has it, not to readers.
 		events[1].GetWorkflowTaskStartedEventAttributes().Identity = ""
 	}
 	return events

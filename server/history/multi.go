@@ -54,7 +54,7 @@ func (e *Engine) updateWithStart(ctx context.Context, ns *cluster.Namespace, sta
 
 // updateStarted waits for the update of a run that was just started or found.
 func (e *Engine) updateStarted(ctx context.Context, b *begun, update *workflowservice.UpdateWorkflowExecutionRequest) (progress, error) {
-	reached, err := e.updateEntry(ctx, b.entry, update.Request, update.WaitPolicy.GetLifecycleStage())
+	reached, _, err := e.updateEntry(ctx, b.entry, update.Request, update.WaitPolicy.GetLifecycleStage())
 	if isNotFound(err) && !b.isNew {
 		return reached, errAborted{serviceerror.NewAborted("update was aborted since the workflow closed: " + err.Error())}
 	}

@@ -29,9 +29,11 @@ func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namesp
 		if err != nil {
 			return nil, err
 		}
-		progress, err := e.updateEntry(ctx, en, req.Request, req.WaitPolicy.GetLifecycleStage())
+		progress, admitted, err := e.updateEntry(ctx, en, req.Request, req.WaitPolicy.GetLifecycleStage())
 		en.shard.unpin(en)
-		if errors.Is(err, errEvicted) || (ref.GetRunId() == "" && isNotFound(err) && en.shard.superseded(en)) {
+		// One that was admitted shares the fate of its run, whatever run comes next.
+		late := !admitted && ref.GetRunId() == "" && isNotFound(err) && en.shard.superseded(en)
+		if errors.Is(err, errEvicted) || late {
 			continue
 		}
 		if err != nil {
@@ -74,17 +76,18 @@ func updateLink(ns *cluster.Namespace, en *entry, p progress) *commonpb.Link {
 }
 
 // updateEntry admits an update to a run and waits for a stage.
-func (e *Engine) updateEntry(ctx context.Context, en *entry, request *updatepb.Request, stage enumspb.UpdateWorkflowExecutionLifecycleStage) (progress, error) {
+func (e *Engine) updateEntry(ctx context.Context, en *entry, request *updatepb.Request, stage enumspb.UpdateWorkflowExecutionLifecycleStage) (reached progress, admitted bool, err error) {
 	id := request.GetMeta().GetUpdateId()
 	waiter, err := en.await(id)
 	if err != nil {
-		return progress{}, err
+		return progress{}, false, err
 	}
 	defer en.unawait(id, waiter)
 	if _, err := e.do(ctx, en, execution.AdmitUpdate{Request: request}); err != nil {
-		return progress{}, err
+		return progress{}, false, err
 	}
-	return e.awaitUpdate(ctx, en, id, stage, waiter)
+	reached, err = e.awaitUpdate(ctx, en, id, stage, waiter)
+	return reached, true, err
 }
 
 // await registers for what becomes of an update.

@@ -25,17 +25,21 @@ var jsonEncoding = base64.StdEncoding.EncodeToString([]byte("json/plain"))
 // masked are fields that depend on the clock or on how a server stores things, never on the meaning of the API.
 var masked = map[string]bool{
 	"taskId": true, "historySizeBytes": true, "stateTransitionCount": true, "executionDuration": true, "nextPageToken": true,
-	"taskToken": true, "shardId": true, "externalPayloadSizeBytes": true, "stateSizeBytes": true, "backlogCountHint": true,
+	"taskToken": true, "shardId": true, "externalPayloadSizeBytes": true, "stateSizeBytes": true,
 	"currentRetryInterval": true, "firstWorkflowTaskBackoff": true, "backoffStartInterval": true,
 }
 
 // dropped are hints of one server to its own workers.
 var dropped = map[string]bool{
-	"pollerScalingDecision": true, "pollerGroupInfos": true, "pollerGroupsInfo": true, "pollerGroupId": true,
+	"pollerScalingDecision": true, "backlogCountHint": true, "pollerGroupInfos": true, "pollerGroupsInfo": true, "pollerGroupId": true,
 }
 
+// departing are fields in which Perdure says more than others on purpose: see docs/compatibility.md. So do the types of errors
+// that are not retried, in the options of a pending activity.
+var departing = map[string]bool{"requestIdInfos": true}
+
 // unordered are lists whose order carries nothing.
-var unordered = map[string]bool{"pendingActivities": true, "pendingChildren": true, "requestIdInfos": true}
+var unordered = map[string]bool{"pendingActivities": true, "pendingChildren": true}
 
 // normalizer turns what one server showed into text that is equal for an equal server: ids are numbered in the order of their
 // first appearance, times and sizes are masked.
@@ -96,6 +100,9 @@ func (n *normalizer) text(s string) string {
 func (n *normalizer) walk(value any, field string) any {
 	switch v := value.(type) {
 	case map[string]any:
+		if policy, _ := v["retryPolicy"].(map[string]any); field == "activityOptions" {
+			delete(policy, "nonRetryableErrorTypes")
+		}
 		return n.walkObject(v)
 	case []any:
 		return n.walkList(v, field)
@@ -123,7 +130,7 @@ func (n *normalizer) walkObject(object map[string]any) any {
 	}
 	result := map[string]any{}
 	for _, name := range names {
-		if dropped[name] {
+		if dropped[name] || departing[name] {
 			continue
 		}
 		key := name

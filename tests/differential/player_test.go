@@ -81,6 +81,7 @@ func play(ctx context.Context, service workflowservice.WorkflowServiceClient, pr
 func (p *player) take(ctx context.Context, s step) (string, error) {
 	random := rand.New(rand.NewPCG(s.Seed, 2))
 	call := moves[s.Kind](p, ctx, s.Workflow, random)
+	p.awaitAdmissions(ctx)
 	if call == nil {
 		return s.Kind + ": nothing to do", nil
 	}

@@ -66,6 +66,15 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 	return &called{name: "UpdateWorkflowExecution", request: request}
 }
 
+// awaitAdmissions waits for all that no worker saw: a server may lose those at an error and take them up again by itself.
+func (p *player) awaitAdmissions(ctx context.Context) {
+	for _, u := range p.updates {
+		if r := p.current(u.workflow); r != nil && r.id == u.runID && r.isOpen() && !u.accepted && !u.ended && !u.isAnswered() {
+			p.awaitAdmission(ctx, u)
+		}
+	}
+}
+
 // awaitAdmission asks for the update until the server knows it.
 func (p *player) awaitAdmission(ctx context.Context, u *updateCall) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -64,6 +64,7 @@ func (t *transition) failForReset(c Reset) {
 	if t.s.Task.StartedEventID == 0 {
 		task := *t.s.Task
 		task.StartedTime, task.RequestID, task.Identity = t.env.Now, c.RequestID, "history-service"
+		task.HistorySize = t.s.HistorySize
 		t.appendStarted(&task)
 	}
 	task := t.s.Task

@@ -151,13 +151,13 @@ func (p *player) history(ctx context.Context, w int, random *rand.Rand) *called 
 	if random.IntN(2) == 0 {
 		return invoke(ctx, "GetWorkflowExecutionHistoryReverse", p.service.GetWorkflowExecutionHistoryReverse,
 			&workflowservice.GetWorkflowExecutionHistoryReverseRequest{
-				// Without a size: pages backwards end where a server's batches do.
+				// Without a size, here and below: pages end where a server's batches do.
 				Namespace: namespace, Execution: p.anyExecution(w, random),
 			})
 	}
 	return invoke(ctx, "GetWorkflowExecutionHistory", p.service.GetWorkflowExecutionHistory,
 		&workflowservice.GetWorkflowExecutionHistoryRequest{
-			Namespace: namespace, Execution: p.anyExecution(w, random), MaximumPageSize: int32(random.IntN(3)),
+			Namespace: namespace, Execution: p.anyExecution(w, random),
 			HistoryEventFilterType: pick(random, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT),
 		})
 }

@@ -32,6 +32,8 @@ const (
 	startTimeout    = 30 * time.Second
 	// linesAround a difference are printed.
 	linesAround = 6
+	// linesOfCall are printed of the step itself.
+	linesOfCall = 40
 )
 
 // TestServersAnswerAlike plays seeded plans on Perdure and on a second server.
@@ -163,7 +165,7 @@ func firstDifference(a, b []string) string {
 		at++
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n", strings.Join(a[:min(at, 12)], "\n"))
+	fmt.Fprintf(&text, "%s\n", strings.Join(a[:min(at, linesOfCall)], "\n"))
 	fmt.Fprintf(&text, "… line %d:\n  %s\n", at, strings.Join(a[max(0, at-linesAround):at], "\n  "))
 	fmt.Fprintf(&text, "- %s\n", strings.Join(a[at:min(len(a), at+linesAround)], "\n- "))
 	fmt.Fprintf(&text, "+ %s", strings.Join(b[at:min(len(b), at+linesAround)], "\n+ "))

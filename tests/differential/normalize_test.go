@@ -35,8 +35,8 @@ var dropped = map[string]bool{
 }
 
 // departing are fields in which Perdure says more than others on purpose: see docs/compatibility.md. So do the types of errors
-// that are not retried, in the options of a pending activity.
-var departing = map[string]bool{"requestIdInfos": true}
+// that are not retried, in the options of a pending activity. The expiry of reset points is shown for the wrong run elsewhere.
+var departing = map[string]bool{"requestIdInfos": true, "expireTime": true}
 
 // unordered are lists whose order carries nothing.
 var unordered = map[string]bool{"pendingActivities": true, "pendingChildren": true}
@@ -102,6 +102,9 @@ func (n *normalizer) walk(value any, field string) any {
 	case map[string]any:
 		if policy, _ := v["retryPolicy"].(map[string]any); field == "activityOptions" {
 			delete(policy, "nonRetryableErrorTypes")
+		}
+		if field == "workflowTaskStartedEventAttributes" {
+			v["requestId"] = "$REQUEST_ID" // the server's own
 		}
 		return n.walkObject(v)
 	case []any:

@@ -154,6 +154,9 @@ func (p *player) refresh(ctx context.Context) error {
 		if r.description, err = p.describe(ctx, r.workflow, r.id); err != nil {
 			return err
 		}
+		if !r.isOpen() {
+			r.description.PendingWorkflowTask = nil // some servers go on showing a further attempt
+		}
 		if r.history, err = p.fetchHistory(ctx, r); err != nil {
 			return err
 		}

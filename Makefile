@@ -8,7 +8,7 @@ RACE := ./server/... ./visibility/...
 
 comma := ,
 
-.PHONY: build test prepare lint unit suites dev demo bench bench-vs generate clean
+.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs generate clean
 
 build: ## bin/perdure
 	go build -trimpath -o bin/perdure ./cmd/perdure
@@ -43,6 +43,9 @@ bench-vs: build ## the same load on another server: VS=host:port, after it on ou
 	@test -n "$(VS)" || { echo 'say which server: make bench-vs VS=127.0.0.1:7233'; exit 2; }
 	go run ./bench --addr $(VS) $(or $(ARGS),--all)
 	go run ./bench --binary bin/perdure $(or $(ARGS),--all)
+
+diff: build ## generated calls on ours and on the official tool's dev server; PERDURE_DIFF_SEEDS=200 for more
+	PERDURE_BINARY=$(CURDIR)/bin/perdure tests/differential/diff.sh
 
 generate: ## rewrite generated pages and schemas
 	PERDURE_GENERATE=1 go test -count=1 ./server/metrics ./server/config -run Fresh

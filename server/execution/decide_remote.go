@@ -151,7 +151,7 @@ func (t *transition) cancelDelivered(c CancelDelivered) error {
 		e.EventType = enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED
 		e.Attributes = &historypb.HistoryEvent_RequestCancelExternalWorkflowExecutionFailedEventAttributes{RequestCancelExternalWorkflowExecutionFailedEventAttributes: &historypb.RequestCancelExternalWorkflowExecutionFailedEventAttributes{
 			Cause: c.Failed, InitiatedEventId: c.InitiatedEventID, Namespace: t.env.Namespace.Name, NamespaceId: initiated.GetNamespaceId(),
-			WorkflowExecution: initiated.GetWorkflowExecution(), Control: initiated.GetControl(),
+			WorkflowExecution: initiated.GetWorkflowExecution(),
 		}}
 	}
 	t.s.ExternalCancels.drop(c.InitiatedEventID)

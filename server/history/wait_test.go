@@ -97,6 +97,26 @@ func TestWaitForTheEnd(t *testing.T) {
 
 // An update that a worker had when the shard was lost is sent again by its
 // caller, and is then done once.
+// TestAdmittedUpdateEndsWithItsRun: it does not wander to the run that replaces its own.
+func TestAdmittedUpdateEndsWithItsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		n.begin("a")
+		refused := make(chan error, 1)
+		go func() {
+			_, err := n.UpdateWorkflowExecution(t.Context(), shop, updateRequest("a", "u"))
+			refused <- err
+		}()
+		synctest.Wait() // until it is admitted and waits
+		start := startRequest("a", "again")
+		start.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+		_, err := n.StartWorkflowExecution(t.Context(), shop, start)
+		require.NoError(t, err)
+		require.EqualError(t, <-refused, "workflow update was aborted by closing workflow")
+	})
+}
+
 func TestUpdateAcrossATakeover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)

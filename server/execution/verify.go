@@ -204,12 +204,25 @@ func comparePending(p *problems, stored, told *State) {
 	for _, e := range stored.Buffered {
 		apply(ahead, proto.CloneOf(e))
 	}
+	if !stored.Open() {
+		dropCanceled(ahead, stored)
+	}
 	same(p, "cancel requested", stored.CancelRequested, ahead.CancelRequested)
 	compareMaps(p, "activity", stored.activityFacts(), ahead.activityFacts())
 	compareMaps(p, "timer", stored.timerFacts(), ahead.timerFacts())
 	compareMaps(p, "child", stored.childFacts(), ahead.childFacts())
 	p.require(slices.Equal(stored.ExternalSignals.keys(), ahead.ExternalSignals.keys()), "signals to others: state has %v, history tells %v", stored.ExternalSignals.keys(), ahead.ExternalSignals.keys())
 	p.require(slices.Equal(stored.ExternalCancels.keys(), ahead.ExternalCancels.keys()), "cancel requests to others: state has %v, history tells %v", stored.ExternalCancels.keys(), ahead.ExternalCancels.keys())
+}
+
+// dropCanceled forgets activities that the closing task itself cancelled before
+// anybody had taken them: their end was in the buffer that a close drops.
+func dropCanceled(told, stored *State) {
+	for _, a := range told.Activities.values() {
+		if a.CancelEventID != 0 && stored.Activities.get(a.ScheduledEventID) == nil {
+			told.Activities.drop(a.ScheduledEventID)
+		}
+	}
 }
 
 // What history tells of a pending thing, in a form that can be compared.

@@ -26,11 +26,12 @@ var jsonEncoding = base64.StdEncoding.EncodeToString([]byte("json/plain"))
 var masked = map[string]bool{
 	"taskId": true, "historySizeBytes": true, "stateTransitionCount": true, "executionDuration": true, "nextPageToken": true,
 	"taskToken": true, "shardId": true, "externalPayloadSizeBytes": true, "stateSizeBytes": true,
-	"currentRetryInterval": true, "firstWorkflowTaskBackoff": true, "backoffStartInterval": true,
+	"currentRetryInterval": true,
 }
 
-// dropped are hints of one server to its own workers.
+// dropped are hints of one server to its own workers, and what is only there when too little time has passed.
 var dropped = map[string]bool{
+	"firstWorkflowTaskBackoff": true, "backoffStartInterval": true,
 	"pollerScalingDecision": true, "backlogCountHint": true, "pollerGroupInfos": true, "pollerGroupsInfo": true, "pollerGroupId": true,
 }
 

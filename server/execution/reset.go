@@ -114,10 +114,10 @@ func (t *transition) reapply(c Reset, e *historypb.HistoryEvent) {
 	switch a := e.Attributes.(type) {
 	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
 		if !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL) {
-			t.repeat(e)
+			t.repeat(e, nil)
 		}
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
-		t.repeat(e)
+		t.repeat(e, nil)
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
 		t.readmit(excluded, a.WorkflowExecutionUpdateAdmittedEventAttributes)
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
@@ -130,11 +130,14 @@ func (t *transition) reapply(c Reset, e *historypb.HistoryEvent) {
 	}
 }
 
-// repeat appends an event of the former run with the time of now.
-func (t *transition) repeat(e *historypb.HistoryEvent) {
+// repeat appends an event of the former run with the time of now. startedChildren
+// tells which started events results of children follow here, by their initiated events.
+func (t *transition) repeat(e *historypb.HistoryEvent, startedChildren map[int64]int64) {
 	again := t.event(e.EventType)
 	again.Attributes, again.Links, again.UserMetadata, again.WorkerMayIgnore = e.Attributes, e.Links, e.UserMetadata, e.WorkerMayIgnore
-	t.append(proto.CloneOf(again))
+	again = proto.CloneOf(again)
+	patchStarted(again, nil, startedChildren)
+	t.append(again)
 }
 
 func (t *transition) readmit(excluded func(enumspb.ResetReapplyExcludeType) bool, a *historypb.WorkflowExecutionUpdateAdmittedEventAttributes) {
@@ -152,8 +155,9 @@ func (t *transition) readmit(excluded func(enumspb.ResetReapplyExcludeType) bool
 
 // reapplyChild repeats the results of children that were started before the fork.
 func (t *transition) reapplyChild(e *historypb.HistoryEvent) {
-	if initiated, ok := childOf(e); ok && t.s.Children.get(initiated) != nil {
-		t.repeat(e)
+	initiated, ok := childOf(e)
+	if child := t.s.Children.get(initiated); ok && child != nil {
+		t.repeat(e, map[int64]int64{initiated: child.StartedEventID})
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A request that cannot be decoded, such as one with invalid UTF-8, is a
-// mistake of the client. The gRPC library would answer INTERNAL, which some
-// clients retry for ever, and it does so before any interceptor. So the codec
-// never fails for our services: it leaves the error beside the message, and the
-// method answers it by INVALID_ARGUMENT.
+// A request that cannot be decoded, such as one with invalid UTF-8, is answered
+// INTERNAL with the words that clients know. The gRPC library has its own words,
+// which change with its releases, and sends them before anyone can say others.
+// So the codec never fails for our services: it leaves the error beside the
+// message, and the method answers it.
 
 // envelope is a request on its way through the codec.
 type envelope struct {
@@ -57,7 +57,7 @@ func openEnvelope(in any, decode func(any) error) error {
 		return err
 	}
 	if e.err != nil {
-		return status.Errorf(codes.InvalidArgument, "grpc: error unmarshalling request: %v", e.err)
+		return status.Errorf(codes.Internal, "grpc: error unmarshalling request: %v", e.err)
 	}
 	return nil
 }

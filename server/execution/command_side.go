@@ -158,7 +158,7 @@ func typed(custom attr.Types, sa *commonpb.SearchAttributes) *commonpb.SearchAtt
 }
 
 func (t *transition) checkSearchAttributes(sa *commonpb.SearchAttributes) error {
-	if err := attr.ValidateIn(t.env.Namespace.Name, t.env.Namespace.SearchAttributes, sa); err != nil {
+	if err := attr.Validate(t.env.Namespace.Name, t.env.Namespace.SearchAttributes, sa); err != nil {
 		return fail(badAttributes, "%v", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package execution
 import (
 	"time"
 
-	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	updatepb "go.temporal.io/api/update/v1"
@@ -136,12 +135,4 @@ func (t *transition) stamp() int64 {
 	stamp := max(t.env.Now.UnixNano(), t.s.LastStamp+1)
 	t.s.LastStamp = stamp
 	return stamp
-}
-
-// serverFailure is a failure made by the server.
-func serverFailure(message string, nonRetryable bool) *failurepb.Failure {
-	return &failurepb.Failure{
-		Message: message, Source: "Server",
-		FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{NonRetryable: nonRetryable}},
-	}
 }

@@ -190,7 +190,7 @@ func checkOnConflict(o *workflowpb.OnConflictOptions) error {
 }
 
 func checkSearchAttributes(ns *cluster.Namespace, sa *commonpb.SearchAttributes) error {
-	if err := attr.ValidateIn(ns.Name, ns.SearchAttributes, sa); err != nil {
+	if err := attr.Validate(ns.Name, ns.SearchAttributes, sa); err != nil {
 		return apierr.InvalidArgument("%v", err)
 	}
 	return nil

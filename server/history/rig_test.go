@@ -123,16 +123,6 @@ func (g *gate) count(method string) int {
 	return g.calls[method]
 }
 
-func (g *gate) total() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	total := 0
-	for _, n := range g.calls {
-		total += n
-	}
-	return total
-}
-
 func (g *gate) committed() []store.Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -53,9 +53,6 @@ func (d CounterDef[L]) Forget(r *Registry, labels L) { forget(r, d.Def, labels) 
 // Forget drops the series of the labels. Handles to it must not be used again.
 func (d GaugeDef[L]) Forget(r *Registry, labels L) { forget(r, d.Def, labels) }
 
-// Forget drops the series of the labels. Handles to it must not be used again.
-func (d HistogramDef[L]) Forget(r *Registry, labels L) { forget(r, d.Def, labels) }
-
 // Inc adds one.
 func (c Counter) Inc() { c.Add(1) }
 

@@ -61,15 +61,6 @@ func randomTimer(random *rand.Rand) time.Duration {
 	return []time.Duration{time.Second, 10 * time.Second, 2 * time.Minute, 15 * time.Minute, 25 * time.Minute, 12 * time.Hour}[random.IntN(6)]
 }
 
-func (p *plan) continues() bool {
-	for _, s := range p.Steps {
-		if s.Again || (s.Child != nil && s.Child.continues()) {
-			return true
-		}
-	}
-	return false
-}
-
 // result is what the plan must come to, as a regular expression.
 func (p *plan) result() string {
 	var parts []string

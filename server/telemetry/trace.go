@@ -14,8 +14,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 )
@@ -66,14 +64,6 @@ func tracingWanted(env func(string) string) (bool, error) {
 
 // On tells whether spans are exported.
 func (t *Tracing) On() bool { return t.provider != nil }
-
-// Provider makes tracers; a no-op one when tracing is off.
-func (t *Tracing) Provider() trace.TracerProvider {
-	if t.provider == nil {
-		return noop.NewTracerProvider()
-	}
-	return t.provider
-}
 
 // ServerOptions make a span of each RPC a gRPC server answers. Empty when tracing is off.
 func (t *Tracing) ServerOptions() []grpc.ServerOption {

@@ -2,8 +2,8 @@ package attr
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 )
@@ -18,7 +18,7 @@ var maxPerType = map[enumspb.IndexedValueType]int{
 // keeps its type, and the empty name is passed over. The errors are ready for the user.
 func Add(custom, add Types) (Types, error) {
 	out := clone(custom)
-	for _, name := range sortedNames(add) {
+	for _, name := range slices.Sorted(maps.Keys(add)) {
 		if err := checkNew(name, add[name]); err != nil {
 			return nil, err
 		}
@@ -26,7 +26,7 @@ func Add(custom, add Types) (Types, error) {
 			out[name] = add[name]
 		}
 	}
-	for _, name := range sortedNames(add) {
+	for _, name := range slices.Sorted(maps.Keys(add)) {
 		if err := checkCount(custom, out, add[name]); err != nil {
 			return nil, err
 		}
@@ -80,15 +80,6 @@ func Remove(custom Types, names []string) (Types, error) {
 		delete(out, name)
 	}
 	return out, nil
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, strings.Compare)
-	return names
 }
 
 // Error says what is wrong with attributes in words for the user. Every error

@@ -82,7 +82,7 @@ func TestStart(t *testing.T) {
 	for i, l := range readLines[line](t, "start.jsonl") {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			sa := attributes(l.Attributes)
-			err := attr.ValidateIn("shop", custom, sa)
+			err := attr.Validate("shop", custom, sa)
 			if l.Error != "" {
 				require.EqualError(t, err, l.Error)
 				return
@@ -156,22 +156,22 @@ func TestValidateLimits(t *testing.T) {
 		types[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 		many.IndexedFields[name] = attr.Encode("v", enumspb.INDEXED_VALUE_TYPE_KEYWORD)
 	}
-	require.EqualError(t, attr.Validate(types, many), "number of search attributes 101 exceeds limit 100")
+	require.EqualError(t, attr.Validate("shop", types, many), "number of search attributes 101 exceeds limit 100")
 
 	delete(many.IndexedFields, "K000")
-	require.NoError(t, attr.Validate(types, many))
+	require.NoError(t, attr.Validate("shop", types, many))
 	for i := 1; i <= 20; i++ {
 		many.IndexedFields[fmt.Sprintf("K%03d", i)] = attr.Encode(strings.Repeat("x", 2040), enumspb.INDEXED_VALUE_TYPE_KEYWORD)
 	}
-	require.EqualError(t, attr.Validate(types, many), "total size of search attributes 41480 exceeds size limit 40960")
+	require.EqualError(t, attr.Validate("shop", types, many), "total size of search attributes 41480 exceeds size limit 40960")
 }
 
 func TestValidateUnknownIsTyped(t *testing.T) {
 	sa := attributes(map[string]givenPayload{"Nope": {Data: "1"}})
 	var undefined *attr.UndefinedError
-	require.ErrorAs(t, attr.Validate(custom, sa), &undefined)
+	require.ErrorAs(t, attr.Validate("shop", custom, sa), &undefined)
 	require.Equal(t, "Nope", undefined.Name)
-	require.EqualError(t, undefined, "search attribute Nope is not defined")
+	require.EqualError(t, undefined, "Namespace shop has no mapping defined for search attribute Nope")
 }
 
 func TestMerge(t *testing.T) {

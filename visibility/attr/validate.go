@@ -3,6 +3,8 @@ package attr
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -19,31 +21,23 @@ const (
 
 // UndefinedError says that a namespace has no such attribute.
 type UndefinedError struct {
-	Namespace string // name for the message; may be empty
+	Namespace string
 	Name      string
 }
 
 func (e *UndefinedError) Error() string {
-	if e.Namespace == "" {
-		return fmt.Sprintf("search attribute %s is not defined", e.Name)
-	}
 	return fmt.Sprintf("Namespace %s has no mapping defined for search attribute %s", e.Namespace, e.Name)
 }
 
 // Validate checks search attributes that a client sets: names, types, sizes.
-// The errors, *Error and *UndefinedError, have words for the user and mean an
-// invalid argument.
-func Validate(custom Types, sa *commonpb.SearchAttributes) error {
-	return ValidateIn("", custom, sa)
-}
-
-// ValidateIn is Validate for the namespace of that name, which it puts into its messages.
-func ValidateIn(namespace string, custom Types, sa *commonpb.SearchAttributes) error {
+// The errors, *Error and *UndefinedError, have words for the user, with the
+// namespace's name in them, and mean an invalid argument.
+func Validate(namespace string, custom Types, sa *commonpb.SearchAttributes) error {
 	fields := sa.GetIndexedFields()
 	if len(fields) > MaxKeys {
 		return errorf("number of search attributes %d exceeds limit %d", len(fields), MaxKeys)
 	}
-	names := sortedNames(fields)
+	names := slices.Sorted(maps.Keys(fields))
 	for _, name := range names {
 		if _, ok := TypeOf(custom, name); !ok {
 			return &UndefinedError{Namespace: namespace, Name: name}
@@ -93,7 +87,7 @@ func show(p *commonpb.Payload) string {
 
 func showPayload(p *commonpb.Payload) string {
 	var parts []string
-	for _, key := range sortedNames(p.GetMetadata()) {
+	for _, key := range slices.Sorted(maps.Keys(p.GetMetadata())) {
 		parts = append(parts, fmt.Sprintf("metadata:{key:%q  value:%q}", key, p.GetMetadata()[key]))
 	}
 	if len(p.GetData()) > 0 {

@@ -2,7 +2,9 @@ package visibilitytest
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +61,7 @@ func drawTime(t *rapid.T, label string) time.Time {
 
 func drawAttributes(t *rapid.T) *commonpb.SearchAttributes {
 	fields := map[string]*commonpb.Payload{}
-	for _, name := range sortedNames(drawnTypes) {
+	for _, name := range slices.Sorted(maps.Keys(drawnTypes)) {
 		if rapid.Bool().Draw(t, name) {
 			valueType := drawnTypes[name]
 			fields[name] = attr.Encode(drawAttribute(t, valueType), valueType)
@@ -135,9 +137,9 @@ func queriedTypes() attr.Types {
 
 func drawPredicate(t *rapid.T) query.Expr {
 	types := queriedTypes()
-	name := rapid.SampledFrom(sortedNames(types)).Draw(t, "name")
+	name := rapid.SampledFrom(slices.Sorted(maps.Keys(types))).Draw(t, "name")
 	if rapid.Bool().Draw(t, "common") {
-		name = rapid.SampledFrom(sortedNames(drawnTypes)).Draw(t, "name")
+		name = rapid.SampledFrom(slices.Sorted(maps.Keys(drawnTypes))).Draw(t, "name")
 	}
 	field, valueType := query.Field{Name: name}, types[name]
 	value := func() query.Value { return drawValue(t, name, valueType) }

@@ -4,7 +4,9 @@
 package visibilitytest
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) visibility.Store) {
 		"RetypedSkipped": testRetyped,
 		"Canceled":       testCanceled,
 	}
-	for _, name := range sortedNames(tests) {
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) { tests[name](t, open(t)) })
 	}
 }
@@ -382,7 +384,7 @@ func testRetyped(t *testing.T, s visibility.Store) {
 }
 
 func testCanceled(t *testing.T, s visibility.Store) {
-	ctx, cancel := contextOf(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	ns := namespaceOf(t)
 	require.Error(t, s.Write(ctx, []*visibility.Record{newRun(ns, "r", 0)}))

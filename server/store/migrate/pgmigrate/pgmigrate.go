@@ -76,11 +76,11 @@ func apply(ctx context.Context, tx pgx.Tx, table string, known []migrate.Migrati
 	if err != nil {
 		return 0, fmt.Errorf("create table %s: %w", table, err)
 	}
-	todo, err := remaining(ctx, tx, table, known)
+	pending, err := remaining(ctx, tx, table, known)
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range todo {
+	for _, m := range pending {
 		if _, err := tx.Exec(ctx, m.SQL, simple); err != nil {
 			return 0, fmt.Errorf("migration %d (%s): %w", m.Version, m.Name, err)
 		}
@@ -89,5 +89,5 @@ func apply(ctx context.Context, tx pgx.Tx, table string, known []migrate.Migrati
 			return 0, fmt.Errorf("record migration %d: %w", m.Version, err)
 		}
 	}
-	return len(todo), nil
+	return len(pending), nil
 }

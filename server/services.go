@@ -131,7 +131,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 	}
 	s.frontend = frontend.New(frontend.Config{
 		History: s.history, Matching: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
-		Limits: c.Limits, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
+		Limits: c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics),
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})

@@ -76,7 +76,7 @@ func (d *devCommand) config(c *console) (config.Config, error) {
 	if settings.SearchAttributes, err = pairs("--search-attribute", "NAME=TYPE", d.SearchAttribute); err != nil {
 		return settings, err
 	}
-	if err := d.setDynamic(c, &settings.Limits); err != nil {
+	if err := d.setDynamic(c, &settings); err != nil {
 		return settings, err
 	}
 	return settings, settings.Validate()
@@ -99,15 +99,15 @@ func (d *devCommand) storeURL() (string, error) {
 	return (&url.URL{Scheme: "sqlite", Path: path}).String(), nil
 }
 
-// setDynamic sets the limits this server has. A key it lacks is worth a line
+// setDynamic sets the limits and features this server has. A key it lacks is worth a line
 // and no more: scripts written for other servers should run.
-func (d *devCommand) setDynamic(c *console, limits *config.Limits) error {
+func (d *devCommand) setDynamic(c *console, settings *config.Config) error {
 	values, err := pairs("--dynamic-config-value", "KEY=VALUE", d.DynamicConfig)
 	if err != nil {
 		return err
 	}
 	for key, value := range values {
-		err := limits.SetDynamic(key, strings.Trim(value, `"`)) // texts may come as JSON
+		err := settings.SetDynamic(key, strings.Trim(value, `"`)) // texts may come as JSON
 		if errors.Is(err, config.ErrUnknownKey) {
 			fmt.Fprintf(c.err, "perdure: warning: --dynamic-config-value %v\n", err)
 		} else if err != nil {

@@ -30,6 +30,7 @@ type Config struct {
 	SearchAttributes map[string]string `doc:"Custom search attributes (name: type) of the namespaces above; types are Text, Keyword, Int, Double, Bool, Datetime, KeywordList."`
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
 	Limits           Limits            `doc:"Limits, see docs/limits.md."`
+	Features         Features          `doc:"Switches, see docs/limits.md."`
 }
 
 // Listen says where to serve. Port 0 takes any free port.

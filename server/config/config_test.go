@@ -124,13 +124,16 @@ func TestAllMistakesAtOnce(t *testing.T) {
 }
 
 func TestSetDynamic(t *testing.T) {
-	l := Default().Limits
-	require.NoError(t, l.SetDynamic("limit.blobSize.error", "1000"))
-	require.Equal(t, 1000, l.BlobBytesMax)
-	require.NoError(t, l.SetDynamic("HISTORY.longPollExpirationInterval", "3s"))
-	require.Equal(t, 3*time.Second, l.LongPollMax)
-	require.ErrorIs(t, l.SetDynamic("no.such.key", "1"), ErrUnknownKey)
-	require.EqualError(t, l.SetDynamic("limit.maxIDLength", "x"), `limit.maxIDLength: "x" is no whole number`)
+	c := Default()
+	require.NoError(t, c.SetDynamic("limit.blobSize.error", "1000"))
+	require.Equal(t, 1000, c.Limits.BlobBytesMax)
+	require.NoError(t, c.SetDynamic("HISTORY.longPollExpirationInterval", "3s"))
+	require.Equal(t, 3*time.Second, c.Limits.LongPollMax)
+	require.False(t, c.Features.WorkflowPause)
+	require.NoError(t, c.SetDynamic("frontend.WorkflowPauseEnabled", "true"))
+	require.True(t, c.Features.WorkflowPause)
+	require.ErrorIs(t, c.SetDynamic("no.such.key", "1"), ErrUnknownKey)
+	require.EqualError(t, c.SetDynamic("limit.maxIDLength", "x"), `limit.maxIDLength: "x" is no whole number`)
 }
 
 func FuzzParseNeverPanics(f *testing.F) {

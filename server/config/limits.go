@@ -64,21 +64,7 @@ type Limits struct {
 	LongPollsMax       int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
 }
 
-// SetDynamic sets the limit that the public server calls key. An unknown key
-// or a value that does not fit is an error of one line.
-func (l *Limits) SetDynamic(key, value string) error {
-	for _, f := range fields(l) {
-		if name := f.tag.Get("key"); name != "" && strings.EqualFold(name, key) {
-			if err := setText(f.value, value); err != nil {
-				return fmt.Errorf("%s: %w", key, err)
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("%s: %w", key, ErrUnknownKey)
-}
-
-// ErrUnknownKey tells that no limit has such a dynamic-config key.
+// ErrUnknownKey tells that no setting has such a dynamic-config key.
 var ErrUnknownKey = errors.New("no setting of this server (docs/limits.md lists them)")
 
 // validate refuses limits that would stop everything.
@@ -128,6 +114,7 @@ func LimitsMarkdown() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.path, f.defaultText, f.tag.Get("unit"), f.tag.Get("doc"), key)
 	}
+	b.WriteString(featuresMarkdown())
 	b.WriteString("\n## Fixed\n\n| What | Value | Unit | Why |\n|---|---|---|---|\n")
 	for _, f := range fixedLimits {
 		fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", f.what, f.value, f.unit, f.why)

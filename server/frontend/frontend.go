@@ -34,6 +34,7 @@ type Config struct {
 	Namespaces *namespace.Registry
 	Visibility visibility.Store
 	Limits     config.Limits
+	Features   config.Features
 	// ConcurrentLongPollsMax bounds the calls under way that wait, for each
 	// namespace and method; 0 does not.
 	ConcurrentLongPollsMax int
@@ -60,6 +61,7 @@ type Frontend struct {
 	namespaces *namespace.Registry
 	visibility visibility.Store
 	limits     config.Limits
+	features   config.Features
 	info       ClusterInfo
 	logger     *slog.Logger
 	observer   Observer
@@ -82,6 +84,7 @@ func New(c Config) *Frontend {
 		namespaces: c.Namespaces,
 		visibility: c.Visibility,
 		limits:     c.Limits,
+		features:   c.Features,
 		info:       c.ClusterInfo,
 		logger:     c.Logger,
 		observer:   c.Observer,

@@ -1,0 +1,40 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Features are switches for calls that the public server has too and leaves
+// off, under the same dynamic-config keys. What is off answers UNIMPLEMENTED
+// or PERMISSION_DENIED, and no namespace claims it.
+type Features struct {
+	WorkflowPause bool `key:"frontend.WorkflowPauseEnabled" doc:"PauseWorkflowExecution and UnpauseWorkflowExecution."`
+}
+
+// SetDynamic sets the limit or feature that the public server calls key. An
+// unknown key or a value that does not fit is an error of one line.
+func (c *Config) SetDynamic(key, value string) error {
+	for _, group := range []any{&c.Limits, &c.Features} {
+		for _, f := range fields(group) {
+			if name := f.tag.Get("key"); name == "" || !strings.EqualFold(name, key) {
+				continue
+			}
+			if err := setText(f.value, value); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %w", key, ErrUnknownKey)
+}
+
+// featuresMarkdown is the table of features for docs/limits.md.
+func featuresMarkdown() string {
+	var b strings.Builder
+	b.WriteString("\n## Features\n\nKeys of `features:`, all off unless set.\n\n| Key | What | Dynamic-config key |\n|---|---|---|\n")
+	for _, f := range fields(new(Features)) {
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", f.path, f.tag.Get("doc"), f.tag.Get("key"))
+	}
+	return b.String()
+}

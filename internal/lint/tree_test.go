@@ -49,7 +49,7 @@ var files = sync.OnceValues(func() (map[string][]byte, error) {
 		if entry.IsDir() && notOurs[entry.Name()] {
 			return filepath.SkipDir
 		}
-		if !entry.Type().IsRegular() {
+		if !entry.Type().IsRegular() || entry.Name() == ".git" { // a file in a linked work tree
 			return nil
 		}
 		text, err := os.ReadFile(path)

@@ -4,6 +4,7 @@ import (
 	"perdure/server/config"
 	"perdure/server/execution"
 	"perdure/server/matching"
+	"perdure/server/workers"
 )
 
 // executionLimits are the limits that the pure core enforces.
@@ -28,5 +29,13 @@ func matchingLimits(l config.Limits) matching.Limits {
 	return matching.Limits{
 		SyncMatchWait: l.SyncMatchWait, PollWait: l.TaskPollMax, StickyPollerAge: l.StickyPollerWindow,
 		PollerAge: l.PollerHistory, ReadAheadTasks: l.BacklogReadMax, BatchTasks: l.BacklogBatchMax,
+	}
+}
+
+// workerLimits bound what is remembered of workers.
+func workerLimits(l config.Limits) workers.Limits {
+	return workers.Limits{
+		Age: l.WorkerHistory, Workers: l.WorkersMax, Bytes: l.WorkersBytesMax,
+		HeartbeatBytes: l.WorkerBytesMax, Page: l.VisibilityPageMax,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"perdure/server/metrics"
 	"perdure/server/namespace"
 	"perdure/server/store"
+	"perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/indexer"
 )
@@ -131,7 +132,8 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 	}
 	s.frontend = frontend.New(frontend.Config{
 		History: s.history, Matching: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
-		Limits: c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
+		Workers: workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
+		Limits:  c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics),
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})

@@ -26,7 +26,7 @@ var pureModules = []string{"go.temporal.io/api/", "google.golang.org/protobuf/",
 var pureBanned = []string{"context", "net", "os", "io/fs", "math/rand", "database/sql", "log", "runtime", "sync", "syscall"}
 
 // services meet through server/cluster and never import one another.
-var services = []string{"perdure/server/history", "perdure/server/matching", "perdure/server/frontend", "perdure/server/worker"}
+var services = []string{"perdure/server/history", "perdure/server/matching", "perdure/server/frontend", "perdure/server/worker", "perdure/server/workers"}
 
 // backends are imported by the wiring in server and by tests.
 var backends = []string{

@@ -81,8 +81,19 @@ type Matching interface {
 	DescribeTaskQueue(ctx context.Context, ns *Namespace, req *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error)
 	ListTaskQueuePartitions(ctx context.Context, ns *Namespace, req *workflowservice.ListTaskQueuePartitionsRequest) (*workflowservice.ListTaskQueuePartitionsResponse, error)
 	// ShutdownWorker returns the tasks of the worker's sticky queue to where they
-	// came from and answers the worker's outstanding polls empty.
+	// came from. When the request names a worker and its task queue, the worker's
+	// outstanding polls are answered empty.
 	ShutdownWorker(ctx context.Context, ns *Namespace, req *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error)
+}
+
+// Workers remembers for a few minutes what worker processes tell of themselves.
+// A filter that cannot be read is an InvalidArgument.
+type Workers interface {
+	RecordWorkerHeartbeat(ctx context.Context, ns *Namespace, req *workflowservice.RecordWorkerHeartbeatRequest) (*workflowservice.RecordWorkerHeartbeatResponse, error)
+	ListWorkers(ctx context.Context, ns *Namespace, req *workflowservice.ListWorkersRequest) (*workflowservice.ListWorkersResponse, error)
+	CountWorkers(ctx context.Context, ns *Namespace, req *workflowservice.CountWorkersRequest) (*workflowservice.CountWorkersResponse, error)
+	// DescribeWorker answers NotFound when nothing was heard of the worker lately.
+	DescribeWorker(ctx context.Context, ns *Namespace, req *workflowservice.DescribeWorkerRequest) (*workflowservice.DescribeWorkerResponse, error)
 }
 
 // Outcome is what became of an offered task.

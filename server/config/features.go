@@ -9,7 +9,8 @@ import (
 // off, under the same dynamic-config keys. What is off answers UNIMPLEMENTED
 // or PERMISSION_DENIED, and no namespace claims it.
 type Features struct {
-	WorkflowPause bool `key:"frontend.WorkflowPauseEnabled" doc:"PauseWorkflowExecution and UnpauseWorkflowExecution."`
+	WorkflowPause          bool `key:"frontend.WorkflowPauseEnabled" doc:"PauseWorkflowExecution and UnpauseWorkflowExecution."`
+	PollCompleteOnShutdown bool `key:"frontend.enableCancelWorkerPollsOnShutdown" doc:"ShutdownWorker answers the polls of the worker empty, and namespaces claim it, so that workers wait for that."`
 }
 
 // SetDynamic sets the limit or feature that the public server calls key. An

@@ -55,8 +55,12 @@ type Limits struct {
 	PollerHistory      time.Duration `default:"5m" unit:"time" key:"matching.PollerHistoryTTL" doc:"How long a poller is shown after its last poll, and a task queue without use stays in memory."`
 	BacklogBatchMax    int           `default:"100" unit:"tasks" key:"matching.maxTaskBatchSize" doc:"Tasks written to the backlog in one statement."`
 	BacklogReadMax     int           `default:"1000" unit:"tasks" key:"matching.getTasksBatchSize" doc:"Tasks read from a backlog at once: bounds memory."`
+	WorkerHistory      time.Duration `default:"5m" unit:"time" key:"matching.workerRegistryEntryTTL" doc:"How long a worker is shown after its last heartbeat."`
+	WorkersMax         int           `default:"1000000" unit:"workers" key:"matching.workerRegistryMaxEntries" doc:"Workers remembered by a node; beyond it the one heard of least recently is forgotten."`
+	WorkersBytesMax    int           `default:"1GiB" unit:"bytes" doc:"Memory for workers remembered by a node, roughly; beyond it the one heard of least recently is forgotten."`
+	WorkerBytesMax     int           `default:"16KiB" unit:"bytes" doc:"One heartbeat of a worker: a usual one has about 1 KiB."`
 	HistoryPageMax     int           `default:"256" unit:"events" key:"limit.historyMaxPageSize" doc:"Events of one page of history; larger pages are cut."`
-	VisibilityPageMax  int           `default:"1000" unit:"runs" key:"frontend.visibilityMaxPageSize" doc:"Runs of one page of a list; larger pages are cut."`
+	VisibilityPageMax  int           `default:"1000" unit:"rows" key:"frontend.visibilityMaxPageSize" doc:"Runs or workers of one page of a list; larger pages are cut."`
 	RetentionMin       time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`
 	RequestsPerSecond  int           `default:"100000" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second, bursts of twice that: above what a node can do, so that it is the operator who draws a line."`
 	NamespacePerSecond int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`

@@ -17,6 +17,7 @@ import (
 var visibilityMethods = map[string]bool{
 	"ListWorkflowExecutions": true, "ScanWorkflowExecutions": true, "CountWorkflowExecutions": true,
 	"ListOpenWorkflowExecutions": true, "ListClosedWorkflowExecutions": true, "ListArchivedWorkflowExecutions": true,
+	"ListWorkers": true, "CountWorkers": true,
 }
 
 // unlimitedMethods must work whenever the server does: clients need them to connect.

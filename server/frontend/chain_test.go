@@ -224,8 +224,6 @@ func TestMissingFeaturesAreUnimplementedAndNotClaimed(t *testing.T) {
 	require.Equal(t, codes.Unimplemented, status.Code(err))
 	_, err = operatorservice.NewOperatorServiceClient(b.conn).ListNexusEndpoints(ctx, &operatorservice.ListNexusEndpointsRequest{})
 	require.Equal(t, codes.Unimplemented, status.Code(err))
-	_, err = b.client.RecordWorkerHeartbeat(ctx, &workflowservice.RecordWorkerHeartbeatRequest{Namespace: "default"})
-	require.Equal(t, codes.Unimplemented, status.Code(err))
 
 	info, err := b.client.GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	require.NoError(t, err)
@@ -235,7 +233,7 @@ func TestMissingFeaturesAreUnimplementedAndNotClaimed(t *testing.T) {
 	require.True(t, info.GetCapabilities().GetEagerWorkflowStart())
 	described, err := b.client.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: "default"})
 	require.NoError(t, err)
-	require.False(t, described.GetNamespaceInfo().GetCapabilities().GetWorkerHeartbeats())
+	require.False(t, described.GetNamespaceInfo().GetCapabilities().GetWorkerCommands())
 	require.False(t, described.GetNamespaceInfo().GetSupportsSchedules())
 	require.Equal(t, int64(2<<20), described.GetNamespaceInfo().GetLimits().GetBlobSizeLimitError())
 }

@@ -21,6 +21,7 @@ import (
 	"perdure/server/namespace"
 	"perdure/server/store"
 	"perdure/server/store/memory"
+	"perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/query"
 )
@@ -126,6 +127,9 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 	}
 	c := frontend.Config{
 		History: b.behind, Matching: b.behind, Namespaces: b.namespaces, Visibility: b.visible,
+		Workers: workers.New(workers.Config{Limits: workers.Limits{
+			Age: time.Minute, Workers: 10, Bytes: 1 << 20, HeartbeatBytes: 1 << 10, Page: 10,
+		}}),
 		Limits:      defaultLimits(t),
 		ClusterInfo: frontend.ClusterInfo{ClusterID: "00000000-0000-0000-0000-000000000009", ShardCount: 4, PersistenceStore: "memory"},
 		Logger:      slog.New(slog.DiscardHandler),

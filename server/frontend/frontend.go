@@ -31,6 +31,7 @@ const RequestBytesMax = 4 << 20
 type Config struct {
 	History    cluster.History
 	Matching   cluster.Matching
+	Workers    cluster.Workers
 	Namespaces *namespace.Registry
 	Visibility visibility.Store
 	Limits     config.Limits
@@ -58,6 +59,7 @@ type Frontend struct {
 
 	history    cluster.History
 	matching   cluster.Matching
+	workers    cluster.Workers
 	namespaces *namespace.Registry
 	visibility visibility.Store
 	limits     config.Limits
@@ -81,6 +83,7 @@ func New(c Config) *Frontend {
 	f := &Frontend{
 		history:    c.History,
 		matching:   c.Matching,
+		workers:    c.Workers,
 		namespaces: c.Namespaces,
 		visibility: c.Visibility,
 		limits:     c.Limits,

@@ -26,7 +26,7 @@ func (f *Frontend) described(ns *cluster.Namespace) *workflowservice.DescribeNam
 			OwnerEmail:   ns.OwnerEmail,
 			Data:         maps.Clone(ns.Data),
 			Id:           ns.ID,
-			Capabilities: namespaceCapabilities(),
+			Capabilities: f.namespaceCapabilities(),
 			Limits: &namespacepb.NamespaceInfo_Limits{
 				BlobSizeLimitError:                   int64(f.limits.BlobBytesMax),
 				MemoSizeLimitError:                   int64(f.limits.MemoBytesMax),
@@ -48,10 +48,13 @@ func (f *Frontend) described(ns *cluster.Namespace) *workflowservice.DescribeNam
 }
 
 // namespaceCapabilities claims only what works: workers start loops for each claim.
-func namespaceCapabilities() *namespacepb.NamespaceInfo_Capabilities {
+func (f *Frontend) namespaceCapabilities() *namespacepb.NamespaceInfo_Capabilities {
 	return &namespacepb.NamespaceInfo_Capabilities{
 		EagerWorkflowStart: true,
 		SyncUpdate:         true,
 		AsyncUpdate:        true,
+		WorkerHeartbeats:   true,
+
+		WorkerPollCompleteOnShutdown: f.features.PollCompleteOnShutdown,
 	}
 }

@@ -83,6 +83,7 @@ var servedMethods = strings.Fields(`
 	ListWorkflowExecutions ScanWorkflowExecutions CountWorkflowExecutions ListOpenWorkflowExecutions
 	ListClosedWorkflowExecutions ListArchivedWorkflowExecutions
 	DescribeTaskQueue ListTaskQueuePartitions ShutdownWorker
+	RecordWorkerHeartbeat ListWorkers CountWorkers DescribeWorker FetchWorkerConfig UpdateWorkerConfig
 	ResetWorkflowExecution DeleteWorkflowExecution UpdateWorkflowExecutionOptions
 	PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
 	AddSearchAttributes RemoveSearchAttributes ListSearchAttributes`)
@@ -100,16 +101,22 @@ const childOfUnknownNamespace = "command-child-unknown-ns"
 var departures = map[string]struct {
 	code    string
 	message string
+	detail  string // its type; none when empty
 }{
-	"reset-type-unknown":        {"INVALID_ARGUMENT", "unknown reset reapply type: 77"},
-	"reset-post-options-nomask": {"INVALID_ARGUMENT", "UpdateMask is required"},
-	"visibility-bad-token":      {"INVALID_ARGUMENT", "Invalid NextPageToken."},
-	"visibility-open-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken."},
-	"visibility-scan-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken."},
-	"namespace-list-negative":   {"OK", ""},
-	"visibility-bad-int":        {"INVALID_ARGUMENT", anyWords},
-	"visibility-bool-bad":       {"INVALID_ARGUMENT", anyWords},
+	"reset-type-unknown":        {"INVALID_ARGUMENT", "unknown reset reapply type: 77", ""},
+	"reset-post-options-nomask": {"INVALID_ARGUMENT", "UpdateMask is required", ""},
+	"visibility-bad-token":      {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"visibility-open-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"visibility-scan-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"namespace-list-negative":   {"OK", "", ""},
+	"visibility-bad-int":        {"INVALID_ARGUMENT", anyWords, ""},
+	"visibility-bool-bad":       {"INVALID_ARGUMENT", anyWords, ""},
+	"misc-workers-bad-query":    {"INVALID_ARGUMENT", "invalid query: invalid search attribute: Nope", ""},
+	"misc-worker-unknown":       {"NOT_FOUND", "Worker zz not found", notFoundDetail},
+	"misc-worker-none":          {"NOT_FOUND", "Worker  not found", notFoundDetail},
 }
+
+const notFoundDetail = "temporal.api.errordetails.v1.NotFoundFailure"
 
 // anyWords stands for words that the filter language chooses.
 const anyWords = "*"
@@ -163,6 +170,9 @@ func (b *bundle) play(t *testing.T, r row) (handedOn bool) {
 	message := r.Message
 	if d, ok := departures[r.ID]; ok {
 		want, message, details = d.code, d.message, nil
+		if d.detail != "" {
+			details = []map[string]any{{"type": d.detail}}
+		}
 	}
 	require.Equal(t, want, codeName(got.Code()), "message: %s", got.Message())
 	sizeVaries := strings.HasPrefix(message, "grpc: received message larger") // it counts the unique part of names

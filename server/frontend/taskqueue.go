@@ -37,9 +37,3 @@ func (f *Frontend) ListTaskQueuePartitions(ctx context.Context, req *workflowser
 	}
 	return f.matching.ListTaskQueuePartitions(ctx, namespaceOf(ctx), req)
 }
-
-// ShutdownWorker tells that a worker goes: its sticky queue is given up and
-// its polls are answered.
-func (f *Frontend) ShutdownWorker(ctx context.Context, req *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
-	return f.matching.ShutdownWorker(ctx, namespaceOf(ctx), req)
-}

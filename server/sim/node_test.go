@@ -27,6 +27,7 @@ import (
 	"perdure/server/store/fault"
 	"perdure/server/store/memory"
 	"perdure/server/store/sqlite"
+	registry "perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/indexer"
 	visibilitymemory "perdure/visibility/memory"
@@ -145,6 +146,9 @@ func (w *world) tryStart() (*node, error) {
 	}
 	n.frontend = frontend.New(frontend.Config{
 		History: engine, Matching: n.matching, Namespaces: namespaces, Visibility: w.records, Limits: limits,
+		Workers: registry.New(registry.Config{Limits: registry.Limits{
+			Age: limits.WorkerHistory, Workers: 100, Bytes: limits.WorkersBytesMax, HeartbeatBytes: limits.WorkerBytesMax, Page: 100,
+		}}),
 		ConcurrentLongPollsMax: limits.LongPollsMax, Logger: quiet,
 	})
 	n.serve()

@@ -43,6 +43,32 @@ func CheckList(q *Query, custom attr.Types) error {
 	return nil
 }
 
+// Schema describes rows that are no runs.
+type Schema struct {
+	Types attr.Types
+	// Words are the accepted spellings of attributes that have few values, each
+	// with the value that rows have.
+	Words map[string]map[string]string
+}
+
+// CheckRows is Check for rows of another kind: names are as written, nothing
+// is hidden, and there are no groups.
+func CheckRows(q *Query, schema Schema) error {
+	c := &checker{schema: &schema}
+	if q.Where != nil {
+		if err := c.expr(q.Where); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(q.GroupBy) > 0:
+		return unsupported("'GROUP BY' clause")
+	case len(q.OrderBy) > 0:
+		return unsupported("'ORDER BY' clause")
+	}
+	return nil
+}
+
 // And2 joins two expressions; either may be nil for everything.
 func And2(left, right Expr) Expr {
 	switch {
@@ -57,6 +83,7 @@ func And2(left, right Expr) Expr {
 
 type checker struct {
 	custom           attr.Types
+	schema           *Schema // of rows that are no runs; nil: runs
 	mentionsDivision bool
 }
 
@@ -99,6 +126,7 @@ type resolved struct {
 	name     string
 	declared enumspb.IndexedValueType
 	prefix   string // put before every value
+	words    map[string]string
 }
 
 // field resolves f and gives it its name and type.
@@ -118,6 +146,9 @@ func (c *checker) field(f *Field) (resolved, error) {
 // the prefix of the predefined attributes added, and with it removed.
 func (c *checker) resolve(written string) (resolved, error) {
 	r := resolved{written: written, name: written}
+	if c.schema != nil {
+		return c.schema.resolve(written)
+	}
 	for _, name := range []string{written, predefinedPrefix + written, strings.TrimPrefix(written, predefinedPrefix)} {
 		types := c.custom
 		if name != written {
@@ -132,7 +163,21 @@ func (c *checker) resolve(written string) (resolved, error) {
 			return resolved{written: written, name: attr.WorkflowID, declared: enumspb.INDEXED_VALUE_TYPE_KEYWORD, prefix: attr.ScheduleIDPrefix}, nil
 		}
 	}
-	return r, &Error{"invalid query: invalid search attribute: " + written}
+	return r, unknownAttribute(written)
+}
+
+func unknownAttribute(name string) error {
+	return &Error{"invalid query: invalid search attribute: " + name}
+}
+
+func (s *Schema) resolve(name string) (resolved, error) {
+	r := resolved{written: name, name: name, words: s.Words[name]}
+	declared, ok := s.Types[name]
+	if !ok {
+		return r, unknownAttribute(name)
+	}
+	r.declared = declared
+	return r, nil
 }
 
 const predefinedPrefix = "Temporal"

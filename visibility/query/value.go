@@ -13,6 +13,8 @@ import (
 // value turns a literal into the kind of the attribute.
 func (r resolved) value(v Value) (Value, error) {
 	switch {
+	case r.words != nil:
+		return r.word(v)
 	case isStatus(r.name):
 		return r.status(v)
 	case isDuration(r.name):
@@ -33,6 +35,18 @@ func (r resolved) value(v Value) (Value, error) {
 		v.String = r.prefix + v.String
 		return v, r.need(v, v.Kind == String)
 	}
+}
+
+// word reads one of the few values of the attribute.
+func (r resolved) word(v Value) (Value, error) {
+	if v.Kind != String {
+		return v, r.need(v, false)
+	}
+	word, known := r.words[v.String]
+	if !known {
+		return v, invalid("invalid %s value '%s'", r.written, v.String)
+	}
+	return Value{Kind: String, String: word}, nil
 }
 
 // need refuses v unless ok.

@@ -58,6 +58,13 @@ type History interface {
 	UnpauseActivity(ctx context.Context, ns *Namespace, req *workflowservice.UnpauseActivityRequest) (*workflowservice.UnpauseActivityResponse, error)
 	ResetActivity(ctx context.Context, ns *Namespace, req *workflowservice.ResetActivityRequest) (*workflowservice.ResetActivityResponse, error)
 	UpdateActivityOptions(ctx context.Context, ns *Namespace, req *workflowservice.UpdateActivityOptionsRequest) (*workflowservice.UpdateActivityOptionsResponse, error)
+	// The newer forms of the four above name one activity of a workflow.
+	PauseActivityExecution(ctx context.Context, ns *Namespace, req *workflowservice.PauseActivityExecutionRequest) (*workflowservice.PauseActivityExecutionResponse, error)
+	UnpauseActivityExecution(ctx context.Context, ns *Namespace, req *workflowservice.UnpauseActivityExecutionRequest) (*workflowservice.UnpauseActivityExecutionResponse, error)
+	ResetActivityExecution(ctx context.Context, ns *Namespace, req *workflowservice.ResetActivityExecutionRequest) (*workflowservice.ResetActivityExecutionResponse, error)
+	UpdateActivityExecutionOptions(ctx context.Context, ns *Namespace, req *workflowservice.UpdateActivityExecutionOptionsRequest) (*workflowservice.UpdateActivityExecutionOptionsResponse, error)
+	PauseWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.PauseWorkflowExecutionRequest) (*workflowservice.PauseWorkflowExecutionResponse, error)
+	UnpauseWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.UnpauseWorkflowExecutionRequest) (*workflowservice.UnpauseWorkflowExecutionResponse, error)
 
 	// StartWorkflowTask gives the task to a poller. ErrStaleTask when it is not wanted any more.
 	StartWorkflowTask(ctx context.Context, task *Task, poll *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error)

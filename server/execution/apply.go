@@ -42,6 +42,10 @@ func apply(s *State, e *historypb.HistoryEvent) {
 		s.Memo = mergeMemo(s.Memo, a.WorkflowPropertiesModifiedEventAttributes.UpsertedMemo)
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
 		applyOptions(s, e, a.WorkflowExecutionOptionsUpdatedEventAttributes)
+	case *historypb.HistoryEvent_WorkflowExecutionPausedEventAttributes:
+		applyPaused(s, e)
+	case *historypb.HistoryEvent_WorkflowExecutionUnpausedEventAttributes:
+		s.Pause = nil
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
 		id := a.WorkflowExecutionUpdateAcceptedEventAttributes.ProtocolInstanceId
 		applyUpdateAccepted(s, id, e.EventId)

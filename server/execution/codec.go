@@ -260,6 +260,7 @@ func (a *Activity) encode(e *encoder) {
 	e.text(18, a.PauseIdentity)
 	e.text(19, a.PauseReason)
 	e.bool(20, a.ResetRequested)
+	e.text(22, a.PauseRequestID)
 	if a.Options != nil {
 		options := proto.CloneOf(a.Options)
 		options.Input, options.Header = nil, nil // as scheduled: not written again
@@ -305,6 +306,9 @@ func (s *State) encodeRest(e *encoder) {
 	e.time(53, s.LastResetTime)
 	e.message(54, s.VersioningOverride)
 	e.text(56, s.BaseRequestID)
+	if s.Pause != nil {
+		e.record(57, s.Pause.encode)
+	}
 	for _, problem := range s.Problems {
 		e.text(55, problem)
 	}
@@ -518,6 +522,8 @@ func (a *Activity) decode(field protowire.Number, v value) {
 		a.ResetRequested = v.bool()
 	case 21:
 		a.Options = unmarshal(v, &historypb.ActivityTaskScheduledEventAttributes{})
+	case 22:
+		a.PauseRequestID = v.text()
 	}
 }
 
@@ -604,6 +610,9 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.VersioningOverride = unmarshal(v, &workflowpb.VersioningOverride{})
 	case 56:
 		s.BaseRequestID = v.text()
+	case 57:
+		s.Pause = &Pause{}
+		v.record(s.Pause.decode)
 	case 55:
 		s.Problems = append(s.Problems, v.text())
 	}

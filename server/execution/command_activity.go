@@ -49,7 +49,7 @@ func (t *transition) scheduleActivity(b *batch, a *commandpb.ScheduleActivityTas
 	t.append(e)
 	scheduled := t.s.Activities.edit(e.EventId)
 	scheduled.Stamp = t.stamp()
-	if a.RequestEagerExecution {
+	if a.RequestEagerExecution && !t.s.Paused() {
 		b.eager.Eager = append(b.eager.Eager, t.beginAttempt(scheduled, b.request.Identity, t.env.NewID()))
 	}
 	return nil

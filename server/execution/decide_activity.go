@@ -36,7 +36,7 @@ func after(start time.Time, d time.Duration) time.Time {
 
 func (t *transition) startActivity(c StartActivity) error {
 	pending := t.s.Activities.get(c.ScheduledEventID)
-	if !t.s.Open() || pending == nil || pending.Paused || !pending.StartedTime.IsZero() || pending.Stamp != c.Stamp {
+	if !t.s.Open() || t.s.Paused() || pending == nil || pending.Paused || !pending.StartedTime.IsZero() || pending.Stamp != c.Stamp {
 		return ErrStale
 	}
 	t.durable = true

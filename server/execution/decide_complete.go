@@ -42,6 +42,9 @@ func (t *transition) completeTask(c CompleteTask) error {
 	if err != nil {
 		return err
 	}
+	if t.s.Paused() && c.Request.ForceCreateNewWorkflowTask {
+		return serviceerror.NewFailedPrecondition("Workflow is paused and force create new workflow task is not allowed.")
+	}
 	t.known = c.KnownNamespaces
 	if err := checkSequence(c.Request.Commands); err != nil {
 		return err
@@ -84,7 +87,7 @@ func (t *transition) failCompletion(f *taskFailure, r *workflowservice.RespondWo
 	}
 	if f.terminate {
 		t.dropScheduledTask()
-		t.close(t.terminated(f.Error(), nil, "history-service"), false)
+		t.close(t.terminated(f.Error(), nil, serverIdentity), false)
 	}
 }
 
@@ -364,7 +367,7 @@ func (t *transition) closeStartedTask() {
 	e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
 		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
 			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID,
-			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, Identity: "history-service",
+			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND, Identity: serverIdentity,
 		},
 	}
 	t.append(e)

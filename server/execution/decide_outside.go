@@ -75,7 +75,7 @@ func (t *transition) limitHistory() {
 		return
 	}
 	t.closeStartedTask()
-	t.close(t.terminated(reason, nil, "history-service"), false)
+	t.close(t.terminated(reason, nil, serverIdentity), false)
 }
 
 func bytesOf(events []*historypb.HistoryEvent) int {
@@ -105,7 +105,9 @@ func (t *transition) requestCancel(c RequestCancel) error {
 	}
 	t.record(e)
 	t.s.CancelRequested, t.s.CancelRequestID = true, c.RequestID
-	t.s.FirstTaskDelayed = false // who waits to be cancelled need not wait to start
+	if !t.s.Paused() {
+		t.s.FirstTaskDelayed = false // who waits to be cancelled need not wait to start
+	}
 	t.scheduleTask()
 	return nil
 }

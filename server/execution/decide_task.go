@@ -16,7 +16,7 @@ import (
 
 // scheduleTask makes a workflow task pending when the run is open and has none.
 func (t *transition) scheduleTask() {
-	if !t.s.Open() || t.s.FirstTaskDelayed || t.s.Task != nil {
+	if !t.s.Open() || t.s.Paused() || t.s.FirstTaskDelayed || t.s.Task != nil {
 		return
 	}
 	task := t.newTask()
@@ -240,7 +240,7 @@ func (t *transition) failTask(c FailTask) error {
 	}
 	if c.Cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_GRPC_MESSAGE_TOO_LARGE {
 		t.closeStartedTask()
-		t.close(t.terminated(c.Cause.String(), nil, "history-service"), false)
+		t.close(t.terminated(c.Cause.String(), nil, serverIdentity), false)
 		return nil
 	}
 	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{
@@ -295,6 +295,9 @@ func (t *transition) nextAttempt(attempt int32, problems ...string) {
 		t.s.TaskAttempt = 1
 	}
 	t.scheduleTask()
+	if t.s.Task == nil {
+		t.takeBackUpdates()
+	}
 }
 
 // timeOutTask ends the started task by its start-to-close timeout.

@@ -18,6 +18,9 @@ const updateNotFound = "update %s wasn't found on the server. This is most likel
 
 // admitUpdate takes an update, or finds the one with its id.
 func (t *transition) admitUpdate(c AdmitUpdate) error {
+	if t.s.Paused() {
+		return serviceerror.NewFailedPrecondition("Workflow is paused. Cannot update the workflow.")
+	}
 	id := c.Request.GetMeta().GetUpdateId()
 	if known := t.s.Updates.get(id); known != nil {
 		t.reply = &UpdateState{Update: *known}
@@ -66,7 +69,7 @@ func (t *transition) mayAdmit() error {
 // it comes to something, history will not know of it, and a first task whose
 // delay runs is still due at its end.
 func (t *transition) scheduleSpeculative() {
-	if !t.s.Open() || t.s.Task != nil {
+	if !t.s.Open() || t.s.Paused() || t.s.Task != nil {
 		return
 	}
 	if t.s.TaskAttempt > 1 {

@@ -39,7 +39,7 @@ func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecuti
 func (s *State) describeInfo() *workflowpb.WorkflowExecutionInfo {
 	started := s.StartedAttributes()
 	info := &workflowpb.WorkflowExecutionInfo{
-		Execution: s.Execution(), Type: started.GetWorkflowType(), StartTime: timestamppb.New(s.StartTime), Status: s.Status,
+		Execution: s.Execution(), Type: started.GetWorkflowType(), StartTime: timestamppb.New(s.StartTime), Status: s.ShownStatus(),
 		HistoryLength: s.NextEventID - 1, ExecutionTime: timestamppb.New(s.ExecutionTime), Memo: s.Memo, SearchAttributes: s.ShownSearchAttributes(),
 		AutoResetPoints: &workflowpb.ResetPoints{Points: s.ResetPoints}, TaskQueue: started.GetTaskQueue().GetName(),
 		StateTransitionCount: s.Version, HistorySizeBytes: s.HistorySize, RootExecution: s.Root(), FirstRunId: started.GetFirstExecutionRunId(),
@@ -71,6 +71,7 @@ func (s *State) describeExtended() *workflowpb.WorkflowExecutionExtendedInfo {
 		// The zero time tells clients of this API that the run has no timeout.
 		RunExpirationTime: timestamppb.New(s.RunExpirationTime()), OriginalStartTime: timestamppb.New(s.OriginalStartTime()),
 		ResetRunId: s.ResetRunID, LastResetTime: s.resetTime(),
+		PauseInfo:       s.Pause.describe(),
 		CancelRequested: s.CancelRequested, RequestIdInfos: make(map[string]*workflowpb.RequestIdInfo),
 	}
 	if expiration := s.ExpirationTime(); !expiration.IsZero() {

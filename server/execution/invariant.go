@@ -71,9 +71,10 @@ func (s *State) checkIdentity(p *problems) {
 func (s *State) checkLife(p *problems) {
 	if s.Open() {
 		p.require(s.CloseTime.IsZero() && s.CloseEventID == 0 && s.NewRunID == "", "an open run tells of its close")
+		p.require(!s.Paused() || s.TaskStarted() || s.Task == nil, "a held run offers a task")
 		p.require(!s.NotifyParent && s.CloseEvent == nil && !s.ClosePolicyDue, "an open run has what follows a close to do")
 		p.require(!s.FirstTaskDelayed || s.Task == nil || s.Task.Kind == TaskSpeculative, "a task is pending before the first is due")
-		p.require(s.Task != nil || !s.hasOpenUpdates(), "updates wait without a task to carry them")
+		p.require(s.Task != nil || s.Paused() || !s.hasOpenUpdates(), "updates wait without a task to carry them")
 		return
 	}
 	p.require(s.Status != 0, "no status")

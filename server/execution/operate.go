@@ -30,6 +30,9 @@ type ActivitySelector struct {
 type PauseActivity struct {
 	Select           ActivitySelector
 	Identity, Reason string
+	RequestID        string
+	// Once refuses to pause what another request has paused.
+	Once bool
 }
 
 // UnpauseActivity lets activities go on. Reply: nil.
@@ -84,6 +87,10 @@ func (t *transition) decideOperation(c Command) (known bool, err error) {
 		return true, t.updateActivityOptions(c)
 	case UpdateOptions:
 		return true, t.updateOptions(c)
+	case PauseRun:
+		return true, t.pauseRun(c)
+	case UnpauseRun:
+		return true, t.unpauseRun(c)
 	}
 	return false, nil
 }
@@ -110,10 +117,13 @@ func (t *transition) selected(s ActivitySelector) ([]*Activity, error) {
 func (t *transition) pauseActivity(c PauseActivity) error {
 	found, err := t.selected(c.Select)
 	for _, a := range found {
+		if a.Paused && c.Once && (c.RequestID == "" || c.RequestID != a.PauseRequestID) {
+			return serviceerror.NewFailedPrecondition("activity is already paused")
+		}
 		if a.Paused {
 			continue
 		}
-		a.Paused, a.PauseTime, a.PauseIdentity, a.PauseReason = true, t.env.Now, c.Identity, c.Reason
+		a.Paused, a.PauseTime, a.PauseIdentity, a.PauseReason, a.PauseRequestID = true, t.env.Now, c.Identity, c.Reason, c.RequestID
 		if a.StartedTime.IsZero() {
 			a.Stamp = t.stamp() // an offer that is out is not to be taken
 		}
@@ -141,7 +151,7 @@ func (t *transition) unpauseActivity(c UnpauseActivity) error {
 }
 
 func (a *Activity) unpause() {
-	a.Paused, a.PauseTime, a.PauseIdentity, a.PauseReason = false, time.Time{}, "", ""
+	a.Paused, a.PauseTime, a.PauseIdentity, a.PauseReason, a.PauseRequestID = false, time.Time{}, "", "", ""
 }
 
 // startAgain offers an activity that no worker has anew.
@@ -313,7 +323,7 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 // keeps of its own about pauses and problems, which no event tells.
 func (s *State) ShownSearchAttributes() *commonpb.SearchAttributes {
 	own := make(map[string]*commonpb.Payload)
-	if paused := s.pausedTypes(); len(paused) > 0 {
+	if paused := append(s.pausedRun(), s.pausedTypes()...); len(paused) > 0 {
 		own["TemporalPauseInfo"] = attr.Encode(paused, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
 	}
 	if s.Open() && len(s.Problems) > 0 {
@@ -323,6 +333,13 @@ func (s *State) ShownSearchAttributes() *commonpb.SearchAttributes {
 		return s.SearchAttributes
 	}
 	return attr.Merge(s.SearchAttributes, &commonpb.SearchAttributes{IndexedFields: own})
+}
+
+func (s *State) pausedRun() []string {
+	if s.Pause == nil {
+		return nil
+	}
+	return []string{"Workflow:" + s.WorkflowID, "Reason:" + s.Pause.Reason}
 }
 
 func (s *State) pausedTypes() []string {

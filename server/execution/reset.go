@@ -63,7 +63,7 @@ func copyEvents(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 func (t *transition) failForReset(c Reset) {
 	if t.s.Task.StartedEventID == 0 {
 		task := *t.s.Task
-		task.StartedTime, task.RequestID, task.Identity = t.env.Now, c.RequestID, "history-service"
+		task.StartedTime, task.RequestID, task.Identity = t.env.Now, c.RequestID, serverIdentity
 		task.HistorySize = t.s.HistorySize
 		t.appendStarted(&task)
 	}
@@ -72,7 +72,7 @@ func (t *transition) failForReset(c Reset) {
 	e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
 		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
 			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID,
-			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, Identity: "history-service",
+			Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW, Identity: serverIdentity,
 			Failure: &failurepb.Failure{Message: c.Reason, FailureInfo: &failurepb.Failure_ResetWorkflowFailureInfo{
 				ResetWorkflowFailureInfo: &failurepb.ResetWorkflowFailureInfo{},
 			}},

@@ -66,6 +66,7 @@ type State struct {
 	SearchAttributes   *commonpb.SearchAttributes
 	ResetPoints        []*workflowpb.ResetPointInfo
 	Priority           *commonpb.Priority
+	Pause              *Pause // nil: not held; kept when the run closes
 	VersioningOverride *workflowpb.VersioningOverride
 	// Problems say why the run's tasks keep failing, for search.
 	Problems []string
@@ -139,6 +140,7 @@ type Activity struct {
 	PauseTime      time.Time
 	PauseIdentity  string
 	PauseReason    string
+	PauseRequestID string
 	ResetRequested bool // the worker is to hear of a reset with its next heartbeat
 	// Options replace the attributes of Scheduled after an operator changed them; nil: as scheduled.
 	Options *historypb.ActivityTaskScheduledEventAttributes

@@ -35,7 +35,7 @@ func due(deadline, now time.Time) bool { return !deadline.IsZero() && !now.Befor
 // endBackoff schedules the first task of a run whose start was delayed. A task
 // that carries updates then is the first one.
 func (t *transition) endBackoff() {
-	if t.s.FirstTaskDelayed && due(t.s.ExecutionTime, t.env.Now) {
+	if t.s.FirstTaskDelayed && !t.s.Paused() && due(t.s.ExecutionTime, t.env.Now) {
 		t.s.FirstTaskDelayed = false
 		t.scheduleTask()
 		t.materialise()

@@ -228,6 +228,10 @@ func (s *story) command(name string, a args) Command {
 		return RequestCancel{Cause: a["cause"], RequestID: a["request"], ChildOf: a["child-of"]}
 	case "terminate":
 		return Terminate{Reason: a.text("reason", "enough"), Identity: "client", ChildOf: a["child-of"]}
+	case "pause":
+		return PauseRun{Identity: "operator", Reason: a["reason"], RequestID: a["request"]}
+	case "unpause":
+		return UnpauseRun{Identity: "operator", Reason: a["reason"], RequestID: a["request"]}
 	case "attach":
 		return AttachRequest{RequestID: a["request"], Identity: "client"}
 	case "fail-task":

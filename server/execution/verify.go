@@ -91,6 +91,14 @@ func same[T comparable](p *problems, field string, stored, told T) {
 	p.require(stored == told, "%s: state has %v, history tells %v", field, stored, told)
 }
 
+func valueOf[T any](v *T) T {
+	if v == nil {
+		var none T
+		return none
+	}
+	return *v
+}
+
 func sameTime(p *problems, field string, stored, told time.Time) {
 	p.require(stored.Equal(told), "%s: state has %v, history tells %v", field, stored, told)
 }
@@ -111,6 +119,9 @@ func compareFacts(p *problems, stored, told *State) {
 	same(p, "first task delayed", stored.FirstTaskDelayed, told.FirstTaskDelayed)
 	same(p, "last started task", stored.PreviousStartedID, told.PreviousStartedID)
 	same(p, "last completed task", stored.LastTaskCompletedID, told.LastTaskCompletedID)
+	if len(stored.Buffered) == 0 { // a pause takes effect before its event is written
+		same(p, "pause", valueOf(stored.Pause), valueOf(told.Pause))
+	}
 	same(p, "signals", stored.SignalCount, told.SignalCount)
 	sameMessage(p, "memo", stored.Memo, told.Memo)
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)

@@ -61,7 +61,7 @@ func (w *walker) step() bool {
 	if !w.s.Open() {
 		return w.stepClosed()
 	}
-	switch w.pick(17) {
+	switch w.pick(18) {
 	case 0, 1, 2:
 		w.stepPoll()
 	case 3, 4, 5:
@@ -82,6 +82,8 @@ func (w *walker) step() bool {
 		w.stepCrash()
 	case 16:
 		w.stepReset()
+	case 17:
+		w.stepPause()
 	}
 	w.keepToken()
 	return true
@@ -230,8 +232,8 @@ func (w *walker) again(c Command, first Decision) {
 	default:
 		return
 	}
-	if !w.s.Open() {
-		return // the command made history too long
+	if !w.s.Open() || w.s.Paused() {
+		return // the command made history too long, or a held run refuses updates
 	}
 	before := snapshot(w.t, withoutVersion(w.s))
 	second, err := w.do(c)
@@ -324,6 +326,22 @@ func (w *walker) stepSticky() {
 	w.note("reset sticky: %v", err)
 }
 
+// stepPause holds the run or lets it go on. A held run has nothing for workers.
+func (w *walker) stepPause() {
+	c := Command(PauseRun{Identity: "operator", Reason: "hold", RequestID: w.one("", "p")})
+	if w.s.Paused() {
+		c = UnpauseRun{Identity: "operator", RequestID: "u"}
+	}
+	_, err := w.do(c)
+	w.note("%T %+v: %v", c, c, err)
+	require.NoError(w.t, err)
+	if w.s.Paused() {
+		require.Empty(w.t, w.s.Work(w.now.Add(time.Hour)).Offers)
+		_, err = w.do(AdmitUpdate{Request: updateRequest("held")})
+		require.EqualError(w.t, err, "Workflow is paused. Cannot update the workflow.")
+	}
+}
+
 // stepReset forks the run at some event. The new run obeys the laws, and can go on.
 func (w *walker) stepReset() {
 	at := 1 + w.pick(len(w.history))
@@ -389,6 +407,6 @@ func promised(s *State) string {
 			fmt.Fprintf(&b, "update %+v\n", *u)
 		}
 	}
-	fmt.Fprintf(&b, "%d signals, %d buffered, cancel %t, status %s\n", s.SignalCount, len(s.Buffered), s.CancelRequested, s.Status)
+	fmt.Fprintf(&b, "%d signals, %d buffered, cancel %t, status %s\n", s.SignalCount, len(s.Buffered), s.CancelRequested, s.ShownStatus())
 	return b.String()
 }

@@ -48,7 +48,7 @@ func (s *State) Work(now time.Time) Work {
 		return w
 	}
 	w.wake(s.RunExpirationTime())
-	if s.FirstTaskDelayed {
+	if s.FirstTaskDelayed && !s.Paused() {
 		w.wake(s.ExecutionTime)
 	}
 	s.taskWork(&w)
@@ -116,7 +116,7 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 	w.wake(a.startToClose())
 	w.wake(a.heartbeat())
 	switch {
-	case !a.StartedTime.IsZero(), a.Paused:
+	case !a.StartedTime.IsZero(), a.Paused, s.Paused():
 	case a.AttemptTime.After(now):
 		w.wake(a.AttemptTime)
 	default:

@@ -152,3 +152,27 @@ func (r *recorder) ResetActivity(ctx context.Context, _ *cluster.Namespace, req 
 func (r *recorder) UpdateActivityOptions(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UpdateActivityOptionsRequest) (*workflowservice.UpdateActivityOptionsResponse, error) {
 	return handle[workflowservice.UpdateActivityOptionsResponse](ctx, r, req)
 }
+
+func (r *recorder) PauseActivityExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.PauseActivityExecutionRequest) (*workflowservice.PauseActivityExecutionResponse, error) {
+	return handle[workflowservice.PauseActivityExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) UnpauseActivityExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UnpauseActivityExecutionRequest) (*workflowservice.UnpauseActivityExecutionResponse, error) {
+	return handle[workflowservice.UnpauseActivityExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) ResetActivityExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.ResetActivityExecutionRequest) (*workflowservice.ResetActivityExecutionResponse, error) {
+	return handle[workflowservice.ResetActivityExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) UpdateActivityExecutionOptions(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UpdateActivityExecutionOptionsRequest) (*workflowservice.UpdateActivityExecutionOptionsResponse, error) {
+	return handle[workflowservice.UpdateActivityExecutionOptionsResponse](ctx, r, req)
+}
+
+func (r *recorder) PauseWorkflowExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.PauseWorkflowExecutionRequest) (*workflowservice.PauseWorkflowExecutionResponse, error) {
+	return handle[workflowservice.PauseWorkflowExecutionResponse](ctx, r, req)
+}
+
+func (r *recorder) UnpauseWorkflowExecution(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UnpauseWorkflowExecutionRequest) (*workflowservice.UnpauseWorkflowExecutionResponse, error) {
+	return handle[workflowservice.UnpauseWorkflowExecutionResponse](ctx, r, req)
+}

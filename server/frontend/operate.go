@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -151,17 +152,24 @@ func (f *Frontend) UpdateActivityOptions(ctx context.Context, req *workflowservi
 	if err := checkSelector(req.GetId() != "", req.GetType() != "", req.GetMatchAll()); err != nil {
 		return nil, err
 	}
-	if err := checkActivityOptions(req); err != nil {
+	if err := checkActivityOptions(req, "RestoreOriginal and UpdateMask cannot be used together"); err != nil {
 		return nil, err
 	}
 	return f.history.UpdateActivityOptions(ctx, namespaceOf(ctx), req)
 }
 
-func checkActivityOptions(req *workflowservice.UpdateActivityOptionsRequest) error {
+// optionsRequest is what both forms of changing an activity's options have in common.
+type optionsRequest interface {
+	GetRestoreOriginal() bool
+	GetUpdateMask() *fieldmaskpb.FieldMask
+	GetActivityOptions() *activitypb.ActivityOptions
+}
+
+func checkActivityOptions(req optionsRequest, bothSet string) error {
 	masked := len(req.GetUpdateMask().GetPaths()) > 0
 	switch {
 	case req.GetRestoreOriginal() && masked:
-		return apierr.InvalidArgument("RestoreOriginal and UpdateMask cannot be used together")
+		return apierr.InvalidArgument("%s", bothSet)
 	case req.GetRestoreOriginal():
 		return nil
 	case req.GetActivityOptions() == nil || proto.Size(req.GetActivityOptions()) == 0 && !masked:

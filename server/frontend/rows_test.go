@@ -86,6 +86,8 @@ var servedMethods = strings.Fields(`
 	RecordWorkerHeartbeat ListWorkers CountWorkers DescribeWorker FetchWorkerConfig UpdateWorkerConfig
 	ResetWorkflowExecution DeleteWorkflowExecution UpdateWorkflowExecutionOptions
 	PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
+	PauseActivityExecution UnpauseActivityExecution ResetActivityExecution UpdateActivityExecutionOptions
+	PauseWorkflowExecution UnpauseWorkflowExecution
 	AddSearchAttributes RemoveSearchAttributes ListSearchAttributes`)
 
 // decidedBehind matches recorded errors that depend on the state of an

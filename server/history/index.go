@@ -15,7 +15,7 @@ func record(s *execution.State) *visibility.Record {
 	root := s.Root()
 	return &visibility.Record{
 		NamespaceID: s.NamespaceID, WorkflowID: s.WorkflowID, RunID: s.RunID, Version: s.Version,
-		WorkflowType: started.GetWorkflowType().GetName(), TaskQueue: started.GetTaskQueue().GetName(), Status: s.Status,
+		WorkflowType: started.GetWorkflowType().GetName(), TaskQueue: started.GetTaskQueue().GetName(), Status: s.ShownStatus(),
 		StartTime: s.StartTime, ExecutionTime: s.ExecutionTime, CloseTime: s.CloseTime,
 		HistoryLength: s.NextEventID - 1, HistorySizeBytes: s.HistorySize, StateTransitionCount: s.Version,
 		ParentWorkflowID: started.GetParentWorkflowExecution().GetWorkflowId(), ParentRunID: started.GetParentWorkflowExecution().GetRunId(),

@@ -87,11 +87,10 @@ func (en *entry) answerQueries(stamp int64, results map[string]*querypb.Workflow
 }
 
 // releaseQueries lets queries go their own way when no task will carry them any
-// more: the run was ended from outside.
+// more: the run was ended from outside, or is held.
 func (en *entry) releaseQueries(s *execution.State) {
-	switch s.Status {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-	default:
+	ended := s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED || s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
+	if !ended && !(s.Paused() && s.Task == nil) {
 		return
 	}
 	for _, q := range en.queries {
@@ -155,8 +154,12 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 			return nil, err
 		}
 		if rejected := rejects(state, req.QueryRejectCondition); rejected {
+			link := workflowLink(ns, en, "Query rejected")
+			if state.Paused() {
+				link = nil // the run's own answer is still to come
+			}
 			return &workflowservice.QueryWorkflowResponse{
-				QueryRejected: &querypb.QueryRejected{Status: state.Status}, Link: workflowLink(ns, en, "Query rejected"),
+				QueryRejected: &querypb.QueryRejected{Status: state.ShownStatus()}, Link: link,
 			}, nil
 		}
 		if err := mayQuery(ctx, state); err != nil {
@@ -182,6 +185,9 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 }
 
 func rejects(s *execution.State, condition enumspb.QueryRejectCondition) bool {
+	if s.Paused() {
+		return true
+	}
 	switch condition {
 	case enumspb.QUERY_REJECT_CONDITION_NOT_OPEN:
 		return !s.Open()

@@ -37,7 +37,7 @@ func TestGoSDK(t *testing.T) {
 		"failure": failureCase, "activity-timeout": activityTimeoutCase, "run-timeout": runTimeoutCase, "memo": memoCase,
 		"side-effect-replay": sideEffectCase, "id-policies": idPoliciesCase, "parallel-activities": parallelCase,
 		"start-delay": startDelayCase, "eager-start": eagerStartCase,
-		"update-before-delayed-start": delayedUpdateCase, "priority": priorityCase,
+		"update-before-delayed-start": delayedUpdateCase, "priority": priorityCase, "pause": pauseCase,
 	}
 	names := map[string]bool{}
 	for name := range cases {
@@ -52,7 +52,7 @@ func TestGoSDK(t *testing.T) {
 				run(goSuite{T: t, client: suite.client, taskQueue: suite.taskQueue, async: suite.async})
 			})
 		}
-	})
+	}, "--dynamic-config-value", "frontend.WorkflowPauseEnabled=true")
 }
 
 func newGoSuite(t *testing.T, server target) goSuite {

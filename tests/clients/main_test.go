@@ -35,8 +35,9 @@ type target struct {
 	address string
 }
 
-// eachTarget runs test against every store, or against the one server that the environment names.
-func eachTarget(t *testing.T, test func(t *testing.T, server target)) {
+// eachTarget runs test against every store, or against the one server that the environment names. The arguments go to the
+// command line of the servers.
+func eachTarget(t *testing.T, test func(t *testing.T, server target), arguments ...string) {
 	t.Helper()
 	if address := os.Getenv(environmentAddress); address != "" {
 		t.Run("given", func(t *testing.T) { test(t, target{name: "given", address: address}) })
@@ -44,7 +45,9 @@ func eachTarget(t *testing.T, test func(t *testing.T, server target)) {
 	}
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
-			process := startServer(t, store.options(t))
+			options := store.options(t)
+			options.ExtraArguments = append(options.ExtraArguments, arguments...)
+			process := startServer(t, options)
 			t.Cleanup(func() { stopServer(t, process) })
 			test(t, target{name: store.name, address: process.Address})
 		})

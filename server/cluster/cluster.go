@@ -151,6 +151,9 @@ type Task struct {
 	// ExpiresAt ends the offer (schedule-to-start); zero never.
 	ExpiresAt time.Time
 	Priority  int32 // 1 (first) to 5, default 3
+	// FairnessKey names whose task it is; keys share the queue by weight (0 means 1).
+	FairnessKey    string
+	FairnessWeight float32
 	// Volatile tasks (speculative workflow tasks, sticky queues) are never stored.
 	Volatile bool
 	// FromBacklog is set by matching: the task came from the durable backlog.

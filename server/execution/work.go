@@ -18,7 +18,7 @@ type Offer struct {
 	Stamp            int64
 	ScheduledTime    time.Time
 	ExpiresAt        time.Time // zero: never
-	Priority         int32
+	Priority         *commonpb.Priority // nil: the default
 	Volatile         bool // not to be stored: it lives as long as this process wants it
 }
 
@@ -100,7 +100,7 @@ func (s *State) taskWork(w *Work) {
 		normal := s.StartedAttributes().GetTaskQueue().GetName()
 		offer := Offer{
 			Workflow: true, Queue: task.Queue, Sticky: task.Sticky, NormalQueue: normal, ScheduledEventID: task.ScheduledEventID,
-			Stamp: task.Stamp, ScheduledTime: task.ScheduledTime, Priority: s.Priority.GetPriorityKey(), Volatile: task.Kind == TaskSpeculative || task.Sticky,
+			Stamp: task.Stamp, ScheduledTime: task.ScheduledTime, Priority: s.Priority, Volatile: task.Kind == TaskSpeculative || task.Sticky,
 		}
 		if task.Refused {
 			offer.Queue, offer.Sticky, offer.Volatile = normal, false, task.Kind == TaskSpeculative
@@ -123,7 +123,7 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 		w.Offers = append(w.Offers, Offer{
 			Queue: a.attributes().GetTaskQueue().GetName(), ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp,
 			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()),
-			Priority: s.PriorityOf(a.attributes().GetPriority()).GetPriorityKey(),
+			Priority: s.PriorityOf(a.attributes().GetPriority()),
 		})
 	}
 }

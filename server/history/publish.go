@@ -124,7 +124,8 @@ func (e *Engine) offer(en *entry, o *execution.Offer) {
 			NamespaceID: en.workflow.NamespaceID, WorkflowID: en.workflow.WorkflowID, RunID: en.runID, Slot: en.key.Slot, Exec: en.key.Exec,
 		},
 		ScheduledEventID: o.ScheduledEventID, Stamp: o.Stamp, ScheduledTime: o.ScheduledTime, ExpiresAt: o.ExpiresAt,
-		Priority: o.Priority, Volatile: o.Volatile,
+		Priority: o.Priority.GetPriorityKey(), FairnessKey: o.Priority.GetFairnessKey(), FairnessWeight: o.Priority.GetFairnessWeight(),
+		Volatile: o.Volatile,
 	}
 	if o.Workflow {
 		task.Queue.Type = enumspb.TASK_QUEUE_TYPE_WORKFLOW

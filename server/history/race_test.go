@@ -63,8 +63,9 @@ func TestTaskOfferedBesideItsBacklog(t *testing.T) {
 		n.passes(5 * time.Second) // to the backlog
 		require.NoError(t, n.shardFor("a").checkpoint(t.Context()))
 		n.crash()
-		n = startNode(t, data, records, Config{})
-		release := n.gate.hold("ReadTasks")
+		n = makeNode(t, data, records, Config{})
+		release := n.gate.hold("Queues") // the backlog is not known yet
+		require.NoError(t, n.Start(t.Context()))
 		var polls sync.WaitGroup
 		polls.Go(func() { n.take() })
 		synctest.Wait()

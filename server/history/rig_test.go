@@ -171,9 +171,9 @@ func (g *gate) ReadLog(ctx context.Context, shard int32, after int64, limit int)
 	return g.Store.ReadLog(ctx, shard, after, limit)
 }
 
-func (g *gate) ReadTasks(ctx context.Context, queue store.QueueKey, after int64, limit int) ([]store.QueueTask, error) {
-	g.pass("ReadTasks")
-	return g.Store.ReadTasks(ctx, queue, after, limit)
+func (g *gate) Queues(ctx context.Context, shard int32) ([]store.QueueBacklog, error) {
+	g.pass("Queues")
+	return g.Store.Queues(ctx, shard)
 }
 
 func (g *gate) History(ctx context.Context, key store.ExecutionKey, from, to int64, limit int) ([]store.Batch, error) {

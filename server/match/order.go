@@ -2,38 +2,18 @@ package match
 
 import "container/heap"
 
-// The priorities a task may have; a lower one goes out first.
-const (
-	HighestPriority int32 = 1
-	DefaultPriority int32 = 3
-	LowestPriority  int32 = 5
-)
-
-// Priority is p within the bounds; zero means the default.
-func Priority(p int32) int32 {
-	switch {
-	case p == 0:
-		return DefaultPriority
-	case p < HighestPriority:
-		return HighestPriority
-	case p > LowestPriority:
-		return LowestPriority
-	}
-	return p
-}
-
 // Item is a value with its place in an [Order]. It is in one order at a time.
 type Item[T any] struct {
 	Value    T
-	Priority int32 // lower first
-	Age      int64 // lower (older) first within a priority
+	Age      int64 // lower (older) first
+	Tie      int64 // lower first among equal ages
 	position int   // in the heap, counted from 1; zero: in no order
 }
 
 // Queued tells whether the item is in an order.
 func (i *Item[T]) Queued() bool { return i.position > 0 }
 
-// Order keeps items by priority, then age. The zero value is empty and ready.
+// Order keeps items by age. The zero value is empty and ready.
 type Order[T any] struct{ items itemHeap[T] }
 
 // Len is the number of items.
@@ -58,6 +38,9 @@ func (o *Order[T]) Pop() *Item[T] {
 	return heap.Pop(&o.items).(*Item[T])
 }
 
+// Move puts an item of this order where it belongs after its age has changed.
+func (o *Order[T]) Move(i *Item[T]) { heap.Fix(&o.items, i.position-1) }
+
 // Remove takes an item out of this order. An item that is in none is left alone.
 func (o *Order[T]) Remove(i *Item[T]) {
 	if i.Queued() {
@@ -77,10 +60,10 @@ type itemHeap[T any] []*Item[T]
 func (h itemHeap[T]) Len() int { return len(h) }
 
 func (h itemHeap[T]) Less(a, b int) bool {
-	if h[a].Priority != h[b].Priority {
-		return h[a].Priority < h[b].Priority
+	if h[a].Age != h[b].Age {
+		return h[a].Age < h[b].Age
 	}
-	return h[a].Age < h[b].Age
+	return h[a].Tie < h[b].Tie
 }
 
 func (h itemHeap[T]) Swap(a, b int) {

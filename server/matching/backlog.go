@@ -10,97 +10,111 @@ import (
 	"perdure/server/store"
 )
 
-// backlog is what a queue knows about its tasks in the store. Every stored id
-// up to readLevel is in memory or done; ids above it, up to stored, are read
-// when pollers come, but for those that are known.
+// backlog is the traffic between a queue and its tasks in the store; its lanes
+// know what is there.
 type backlog struct {
-	readLevel int64
-	stored    int64
-	// known are ids that must not be read again: in memory, with a poller, being
-	// written, or delivered and not deleted yet.
-	known    map[int64]struct{}
-	inMemory int // stored tasks in memory that are not done
-	// unread counts tasks that are in the store only, by priority; index 0 those
-	// whose priority is not known since another process stored them.
-	unread [match.LowestPriority + 1]int64
+	// known are ids that must not be read again, with their lanes: in memory, with
+	// a poller, being written, or delivered and not deleted yet.
+	known map[int64]match.LaneID
 
-	doomed         []int64 // delivered, to be deleted
+	doomed         []store.QueueTaskKey // delivered, to be deleted
 	deleteAt       time.Time
 	deleting       bool
 	deleteFailures int
 
 	reading      bool
-	gone         []int64 // deleted while a read was under way, whose page may hold them
+	gone         []store.QueueTaskKey // deleted while a read was under way, whose page may hold them
 	readFailures int
 	readAt       time.Time // not before, after a failure
 }
 
-func (b *backlog) empty() bool {
-	return b.readLevel >= b.stored && b.inMemory == 0 && len(b.doomed) == 0 && !b.deleting && !b.reading
-}
+func (b *backlog) empty() bool { return len(b.doomed) == 0 && !b.deleting && !b.reading }
 
-func (b *backlog) unreadTotal() int64 {
-	total := int64(0)
-	for _, n := range b.unread {
-		total += n
-	}
-	return total
-}
-
-// countRead takes one task of a priority from the unread ones.
-func (b *backlog) countRead(priority int32) {
-	if b.unread[priority] > 0 {
-		b.unread[priority]--
-	} else if b.unread[0] > 0 {
-		b.unread[0]--
-	}
-}
-
-// discovered tells of a backlog that another process or an earlier lease left.
-// The mutex is held.
-func (q *queue) discovered(found store.QueueBacklog, shard int32, reports *outcomes) {
-	b := &q.backlog
+// discovered tells of lanes that another process or an earlier lease left in
+// the store. The mutex is held.
+func (q *queue) discovered(lanes []store.QueueBacklog, shard int32, reports *outcomes) {
 	q.shard = shard
-	if b.stored == 0 || found.FirstID-1 < b.readLevel {
-		b.readLevel = found.FirstID - 1
+	known := q.backlog.knownOf(lanes)
+	for _, found := range lanes {
+		id := match.LaneID(found.Queue.Lane)
+		l := q.lane(id)
+		if l.stored == 0 || found.FirstID-1 < l.readLevel {
+			l.readLevel = found.FirstID - 1
+		}
+		l.stored = max(l.stored, found.LastID)
+		q.setUnread(l, max(found.Count-known[id], 0))
 	}
-	b.stored = max(b.stored, found.LastID)
-	b.unread = [match.LowestPriority + 1]int64{0: max(found.Count-b.knownUpTo(found.LastID), 0)}
+	q.settleAll()
 	q.dispatch(time.Now(), reports)
 }
 
-// knownUpTo counts the known ids up to one.
-func (b *backlog) knownUpTo(last int64) int64 {
-	n := int64(0)
-	for id := range b.known {
-		if id <= last {
-			n++
+// knownOf counts the known ids among those that were found in each lane.
+func (b *backlog) knownOf(lanes []store.QueueBacklog) map[match.LaneID]int64 {
+	last := map[match.LaneID]int64{}
+	for _, found := range lanes {
+		last[match.LaneID(found.Queue.Lane)] = found.LastID
+	}
+	known := map[match.LaneID]int64{}
+	for id, lane := range b.known {
+		if id <= last[lane] {
+			known[lane]++
 		}
 	}
-	return n
+	return known
+}
+
+// laneRead is one lane's part of a read.
+type laneRead struct {
+	lane         *lane
+	after, until int64 // until is the last id that was stored when the read began
+	limit        int
 }
 
 // readMore reads ahead when somebody polls and memory has room.
 func (q *queue) readMore(now time.Time) {
 	b := &q.backlog
-	limit := q.engine.limits.ReadAheadTasks
 	switch {
-	case b.readLevel >= b.stored, b.reading, q.draining, b.inMemory > limit/2:
+	case q.lanes.hungry.Len() == 0, b.reading, q.draining:
 		return
 	case !q.polledLately(now), now.Before(b.readAt):
 		return
 	}
 	b.reading = true
-	after, until, term := b.readLevel, b.stored, q.term
-	q.engine.spawn(func() { q.read(after, until, term, max(limit/2, 1)) })
+	reads, term := q.nextReads(), q.term
+	q.engine.spawn(func() { q.read(reads, term) })
 }
 
-// read gets one page of tasks behind after. until is the last id that was
-// stored when the read began.
-func (q *queue) read(after, until int64, term, limit int) {
+// nextReads takes hungry lanes: first the one that the order of turns waits for.
+func (q *queue) nextReads() []laneRead {
+	var reads []laneRead
+	room := q.engine.limits.ReadAheadTasks
+	if flow := q.lanes.fair.First(); flow != nil && flow.Value.hungry.Queued() {
+		reads = append(reads, q.readOf(flow.Value, &room))
+	}
+	for next := q.lanes.hungry.First(); next != nil && room > 0; next = q.lanes.hungry.First() {
+		reads = append(reads, q.readOf(next.Value, &room))
+	}
+	return reads
+}
+
+func (q *queue) readOf(l *lane, room *int) laneRead {
+	l.reading = true
+	q.lanes.hungry.Remove(&l.hungry)
+	share := q.share()
+	limit := max(share-l.inMemory, share/2)
+	*room -= limit
+	return laneRead{lane: l, after: l.readLevel, until: l.stored, limit: limit}
+}
+
+// read gets one page of tasks of each lane.
+func (q *queue) read(reads []laneRead, term int) {
 	e := q.engine
 	ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
-	rows, err := e.config.Store.ReadTasks(ctx, q.row, after, limit)
+	wanted := make([]store.QueueRead, len(reads))
+	for i, r := range reads {
+		wanted[i] = store.QueueRead{Queue: r.lane.row, After: r.after, Limit: r.limit}
+	}
+	rows, err := e.config.Store.ReadTasks(ctx, wanted)
 	cancel()
 	if err != nil {
 		e.logger.Warn("the backlog of a task queue could not be read", "task_queue", q.key.name, "error", err)
@@ -109,34 +123,53 @@ func (q *queue) read(after, until int64, term, limit int) {
 	defer reports.send()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b := &q.backlog
-	b.reading = false
-	defer b.forgetGone()
-	now := time.Now()
-	switch {
-	case term != q.term || q.draining:
-		return
-	case err != nil:
-		b.readFailures++
-		b.readAt = now.Add(pause(b.readFailures))
-		q.wakeAt(b.readAt)
+	q.backlog.reading = false
+	defer q.backlog.forgetGone()
+	if term != q.term || q.draining {
 		return
 	}
-	b.readFailures, b.readAt = 0, time.Time{}
-	if b.readLevel == after { // else a discovery moved it back
-		q.takeRows(rows, until, len(rows) < limit)
+	now := time.Now()
+	q.readEnded(err, now)
+	for _, r := range reads {
+		r.lane.reading = false
+		n := 0
+		for n < len(rows) && rows[n].Queue == r.lane.row {
+			n++
+		}
+		if err == nil && r.lane.readLevel == r.after { // else a discovery moved it back
+			q.takeRows(r.lane, rows[:n], r.until, n < r.limit)
+		}
+		rows = rows[n:]
+		q.settle(r.lane)
 	}
 	q.dispatch(now, &reports)
 }
 
-// forget lets ids go that are in the store no more.
-func (b *backlog) forget(ids []int64) {
+// readEnded notes whether the store answers. While it fails, lanes that are in
+// memory do not wait for others.
+func (q *queue) readEnded(err error, now time.Time) {
+	b := &q.backlog
+	failed := b.readFailures > 0
+	if err == nil {
+		b.readFailures, b.readAt = 0, time.Time{}
+	} else {
+		b.readFailures++
+		b.readAt = now.Add(pause(b.readFailures))
+		q.wakeAt(b.readAt)
+	}
+	if failed != (err != nil) {
+		q.settleAll()
+	}
+}
+
+// forget lets tasks go that are in the store no more.
+func (b *backlog) forget(tasks []store.QueueTaskKey) {
 	if b.reading {
-		b.gone = append(b.gone, ids...)
+		b.gone = append(b.gone, tasks...)
 		return
 	}
-	for _, id := range ids {
-		delete(b.known, id)
+	for _, task := range tasks {
+		delete(b.known, task.ID)
 	}
 }
 
@@ -146,38 +179,37 @@ func (b *backlog) forgetGone() {
 	b.forget(gone) // keeps them when the next read is under way
 }
 
-// takeRows brings rows into memory. all tells that the store has no more up to until.
-func (q *queue) takeRows(rows []store.QueueTask, until int64, all bool) {
-	b := &q.backlog
+// takeRows brings a lane's rows into memory. all tells that the store has no
+// more up to until.
+func (q *queue) takeRows(l *lane, rows []store.QueueTask, until int64, all bool) {
 	for _, row := range rows {
-		b.readLevel = row.ID
-		if _, known := b.known[row.ID]; known {
+		l.readLevel = row.ID
+		if _, known := q.backlog.known[row.ID]; known {
 			continue
 		}
+		q.setUnread(l, max(l.unread-1, 0))
 		task, created, err := decodeTask(row)
 		if err != nil {
 			// Left in the store for people to look at; it is read once per lease.
 			q.engine.logger.Error("a task of the backlog is damaged", "task_queue", q.key.name, "error", err)
-			b.countRead(0)
 			continue
 		}
-		q.takeRow(row.ID, task, created)
+		q.takeRow(l, row.ID, task, created)
 	}
 	if all {
-		b.readLevel = max(b.readLevel, until)
+		l.readLevel = max(l.readLevel, until)
 	}
-	if b.readLevel >= b.stored {
-		b.unread = [match.LowestPriority + 1]int64{}
+	if !l.behind() {
+		q.setUnread(l, 0)
 	}
 }
 
-func (q *queue) takeRow(id int64, task *cluster.Task, created int64) {
-	e := newEntry(task, nil, created)
+func (q *queue) takeRow(l *lane, id int64, task *cluster.Task, created int64) {
+	e := newEntry(task, nil, created, l)
 	e.id, e.stored = id, true
-	q.backlog.known[id] = struct{}{}
-	q.backlog.inMemory++
-	q.backlog.countRead(e.priority())
-	q.live[e.priority()]++
+	q.backlog.known[id] = match.LaneID(l.row.Lane)
+	l.inMemory++
+	q.count(e, 1)
 	q.lastCreated = max(q.lastCreated, created)
 	q.admit(e)
 }
@@ -195,41 +227,43 @@ func (q *queue) wroteTasks(entries []*entry) {
 			continue
 		}
 		q.wroteTask(e, &reports)
+		q.settle(e.lane)
 	}
 	if q.draining {
 		q.deleteNow()
 	}
+	q.readMore(time.Now())
 }
 
 func (q *queue) wroteTask(e *entry, reports *outcomes) {
-	b := &q.backlog
-	allRead := b.readLevel >= b.stored
-	b.stored = max(b.stored, e.id)
+	l := e.lane
+	allRead := !l.behind()
+	l.stored = max(l.stored, e.id)
 	if allRead {
-		b.readLevel = b.stored
+		l.readLevel = l.stored
 	}
 	if e.state == finished { // a poller came while it was written
-		q.deleteLater(e.id)
+		q.deleteLater(e)
 		return
 	}
 	e.stored = true
-	b.inMemory++
+	l.inMemory++
 	reports.add(e, cluster.Stored)
-	if e.state == out || (allRead && b.inMemory <= q.engine.limits.ReadAheadTasks && !q.draining) {
+	if e.state == out || (allRead && l.inMemory <= q.share() && !q.draining) {
 		return
 	}
 	// Behind tasks that are in the store only, so it waits there too.
 	q.forgetEntry(e)
-	b.readLevel = min(b.readLevel, e.id-1)
+	l.readLevel = min(l.readLevel, e.id-1)
 }
 
-// forgetEntry leaves a stored entry to the store.
+// forgetEntry leaves a stored entry to the store. Its lane must be settled.
 func (q *queue) forgetEntry(e *entry) {
 	q.remove(e)
 	e.state = finished
-	q.live[e.priority()]--
-	q.backlog.inMemory--
-	q.backlog.unread[e.priority()]++
+	q.count(e, -1)
+	e.lane.inMemory--
+	q.setUnread(e.lane, e.lane.unread+1)
 	delete(q.backlog.known, e.id)
 }
 
@@ -254,24 +288,19 @@ func (q *queue) notWritten(entries []*entry) {
 
 // trim leaves the tasks that are read ahead to the store.
 func (q *queue) trim() {
-	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
-		var stored []*entry
-		order.Each(func(i *match.Item[*entry]) {
-			if i.Value.stored {
-				stored = append(stored, i.Value)
-			}
-		})
-		for _, e := range stored {
+	for _, e := range q.inLine() {
+		if e.stored {
 			q.forgetEntry(e)
-			q.backlog.readLevel = min(q.backlog.readLevel, e.id-1)
+			e.lane.readLevel = min(e.lane.readLevel, e.id-1)
 		}
 	}
+	q.settleAll()
 }
 
 // deleteLater deletes a delivered task with the next batch.
-func (q *queue) deleteLater(id int64) {
+func (q *queue) deleteLater(e *entry) {
 	b := &q.backlog
-	b.doomed = append(b.doomed, id)
+	b.doomed = append(b.doomed, store.QueueTaskKey{Queue: e.lane.row, ID: e.id})
 	if q.draining || len(b.doomed) >= q.engine.limits.BatchTasks {
 		q.deleteNow()
 		return
@@ -306,17 +335,17 @@ func (q *queue) deleteNow() {
 	if b.deleting || len(b.doomed) == 0 {
 		return
 	}
-	ids, term := b.doomed, q.term
+	tasks, term := b.doomed, q.term
 	b.doomed, b.deleteAt, b.deleting = nil, time.Time{}, true
-	q.engine.spawn(func() { q.delete(ids, term) })
+	q.engine.spawn(func() { q.delete(tasks, term) })
 }
 
-func (q *queue) delete(ids []int64, term int) {
+func (q *queue) delete(tasks []store.QueueTaskKey, term int) {
 	e := q.engine
 	err := store.ErrLeaseLost
 	if lease, ok := e.config.Leases.Lease(q.slot); ok {
 		ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
-		err = e.config.Store.DeleteTasks(ctx, lease, q.row, ids)
+		err = e.config.Store.DeleteTasks(ctx, lease, tasks)
 		cancel()
 	}
 	q.mu.Lock()
@@ -327,10 +356,10 @@ func (q *queue) delete(ids []int64, term int) {
 	case term != q.term: // a new lease: what is left is delivered again and found stale
 	case err == nil || errors.Is(err, store.ErrLeaseLost) || q.draining:
 		b.deleteFailures = 0
-		b.forget(ids)
+		b.forget(tasks)
 	default:
 		b.deleteFailures++
-		b.doomed = append(ids, b.doomed...)
+		b.doomed = append(tasks, b.doomed...)
 		b.deleteAt = time.Now().Add(pause(b.deleteFailures))
 		q.wakeAt(b.deleteAt)
 		e.logger.Warn("delivered tasks could not be deleted", "task_queue", q.key.name, "error", err)

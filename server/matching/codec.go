@@ -2,6 +2,7 @@ package matching
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -28,7 +29,9 @@ func encodeTask(task *cluster.Task, created int64) []byte {
 	b = appendTime(b, 9, task.ScheduledTime)
 	b = appendTime(b, 10, task.ExpiresAt)
 	b = appendNumber(b, 11, int64(task.Priority))
-	return appendNumber(b, 12, created)
+	b = appendNumber(b, 12, created)
+	b = appendText(b, 13, task.FairnessKey)
+	return appendNumber(b, 14, int64(math.Float32bits(task.FairnessWeight)))
 }
 
 func appendNumber(b []byte, field protowire.Number, v int64) []byte {
@@ -79,6 +82,8 @@ func decodeTask(row store.QueueTask) (*cluster.Task, int64, error) {
 		ScheduledTime:    timeOf(numbers[9]),
 		ExpiresAt:        timeOf(numbers[10]),
 		Priority:         int32(numbers[11]),
+		FairnessKey:      texts[13],
+		FairnessWeight:   math.Float32frombits(uint32(numbers[14])),
 		FromBacklog:      true,
 	}
 	return task, numbers[12], nil

@@ -14,6 +14,7 @@ import (
 
 	"perdure/server/cluster"
 	"perdure/server/match"
+	"perdure/server/store"
 )
 
 // unversioned is the name that clients know for workers without a deployment.
@@ -166,118 +167,141 @@ func (e *Engine) snapshot(ctx context.Context, key queueKey) snapshot {
 			status:     &taskqueuepb.TaskQueueStatus{TaskIdBlock: &taskqueuepb.TaskIdBlock{}},
 		}
 	}
-	created := q.oldestStored(ctx)
+	stored := q.oldestStored(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
-	s := snapshot{
+	oldest := q.oldest()
+	for p, created := range stored {
+		oldest[p] = older(oldest[p], created)
+	}
+	return snapshot{
 		pollers:    q.pollers.list(now, e.limits.PollerAge),
-		stats:      q.stats(now),
-		byPriority: q.statsByPriority(now),
+		stats:      q.stats(oldest, now),
+		byPriority: q.statsByPriority(oldest, now),
 		status:     q.status(),
+		limit:      q.perSecond,
 	}
-	if created != 0 && now.Sub(time.Unix(0, created)) > s.stats.ApproximateBacklogAge.AsDuration() {
-		s.stats.ApproximateBacklogAge = durationpb.New(now.Sub(time.Unix(0, created)))
-	}
-	if q.limiter != nil {
-		limit := float64(q.limiter.Limit())
-		s.limit = &limit
-	}
-	return s
 }
 
-// oldestStored is when the oldest task that is in the store only was offered,
-// in nanoseconds since the Unix epoch; zero when there is none or tasks in
-// memory are older anyway.
-func (q *queue) oldestStored(ctx context.Context) int64 {
+// creations are when the oldest task of each priority was offered, in
+// nanoseconds since the Unix epoch; zero: there is none.
+type creations [priorities + 1]int64
+
+func older(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+func ageOf(created int64, now time.Time) time.Duration {
+	if created == 0 {
+		return 0
+	}
+	return max(now.Sub(time.Unix(0, created)), 0)
+}
+
+// oldestStored looks at lanes whose first task is in the store only.
+func (q *queue) oldestStored(ctx context.Context) (oldest creations) {
 	q.mu.Lock()
-	after := q.backlog.readLevel
-	ask := after < q.backlog.stored && q.backlog.inMemory == 0
+	var reads []store.QueueRead
+	for _, l := range q.lanes.byID {
+		if l.behind() && l.first() == nil {
+			reads = append(reads, store.QueueRead{Queue: l.row, After: l.readLevel, Limit: 1})
+		}
+	}
 	q.mu.Unlock()
-	if !ask {
-		return 0
+	if len(reads) == 0 {
+		return oldest
 	}
-	rows, err := q.engine.config.Store.ReadTasks(ctx, q.row, after, 1)
-	if err != nil || len(rows) == 0 {
-		return 0
-	}
-	_, created, err := decodeTask(rows[0])
+	rows, err := q.engine.config.Store.ReadTasks(ctx, reads)
 	if err != nil {
-		return 0
+		q.engine.logger.Warn("the age of a backlog could not be read", "task_queue", q.key.name, "error", err)
 	}
-	return created
+	for _, row := range rows {
+		if _, created, err := decodeTask(row); err == nil { // a damaged one was or will be told when its turn comes
+			p := match.LaneID(row.Queue.Lane).Priority()
+			oldest[p] = older(oldest[p], created)
+		}
+	}
+	return oldest
 }
 
-// waitingTasks counts tasks that no poller has finished.
-func (q *queue) waitingTasks() int64 { return q.liveTotal() + q.backlog.unreadTotal() }
+// oldest looks at the tasks in memory.
+func (q *queue) oldest() (oldest creations) {
+	look := func(i *match.Item[*entry]) {
+		p := i.Value.priority()
+		oldest[p] = older(oldest[p], i.Value.created)
+	}
+	for _, l := range q.lanes.byID {
+		if first := l.ready.First(); first != nil {
+			look(first)
+		}
+	}
+	q.later.Each(look)
+	return oldest
+}
 
 // oldestAge is the age of the oldest task in memory.
-func (q *queue) oldestAge(now time.Time) time.Duration {
-	oldest := now.UnixNano()
-	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
-		order.Each(func(i *match.Item[*entry]) { oldest = min(oldest, i.Value.created) })
+func (q *queue) oldestAge(now time.Time) time.Duration { return ageOf(q.oldest().first(), now) }
+
+func (c creations) first() (first int64) {
+	for _, created := range c {
+		first = older(first, created)
 	}
-	return time.Duration(now.UnixNano() - oldest)
+	return first
 }
 
-func (q *queue) stats(now time.Time) *taskqueuepb.TaskQueueStats {
+func (q *queue) stats(oldest creations, now time.Time) *taskqueuepb.TaskQueueStats {
 	added, dispatched := q.rates(now)
 	return &taskqueuepb.TaskQueueStats{
-		ApproximateBacklogCount: q.waitingTasks(),
-		ApproximateBacklogAge:   durationpb.New(q.oldestAge(now)),
+		ApproximateBacklogCount: q.lanes.waitingTasks(),
+		ApproximateBacklogAge:   durationpb.New(ageOf(oldest.first(), now)),
 		TasksAddRate:            float32(added),
 		TasksDispatchRate:       float32(dispatched),
 		RateLimitingActive:      q.limited,
 	}
 }
 
-// statsByPriority leaves out priorities that were not seen. Tasks that an
-// earlier process stored count once they have been read.
-func (q *queue) statsByPriority(now time.Time) map[int32]*taskqueuepb.TaskQueueStats {
-	oldest := map[int32]int64{}
-	q.ready.Each(func(i *match.Item[*entry]) {
-		if first, ok := oldest[i.Priority]; !ok || i.Value.created < first {
-			oldest[i.Priority] = i.Value.created
-		}
-	})
+// statsByPriority leaves out priorities that were not seen.
+func (q *queue) statsByPriority(oldest creations, now time.Time) map[int32]*taskqueuepb.TaskQueueStats {
 	stats := map[int32]*taskqueuepb.TaskQueueStats{}
-	for p := match.HighestPriority; p <= match.LowestPriority; p++ {
+	for p := match.HighestPriority; p <= priorities; p++ {
 		s := &taskqueuepb.TaskQueueStats{
-			ApproximateBacklogCount: q.live[p] + q.backlog.unread[p],
+			ApproximateBacklogCount: q.lanes.live[p] + q.lanes.unread[p],
+			ApproximateBacklogAge:   durationpb.New(ageOf(oldest[p], now)),
 			TasksAddRate:            float32(q.added[p].PerSecond(now)),
 			TasksDispatchRate:       float32(q.dispatched[p].PerSecond(now)),
 			RateLimitingActive:      q.limited,
 		}
-		if s.ApproximateBacklogCount == 0 && s.TasksAddRate == 0 && s.TasksDispatchRate == 0 {
-			continue
+		if s.ApproximateBacklogCount > 0 || s.TasksAddRate > 0 || s.TasksDispatchRate > 0 {
+			stats[p] = s
 		}
-		age := time.Duration(0)
-		if first, ok := oldest[p]; ok {
-			age = time.Duration(now.UnixNano() - first)
-		}
-		s.ApproximateBacklogAge = durationpb.New(age)
-		stats[p] = s
 	}
 	return stats
 }
 
-// status is the older form of stats. Levels are ids of the backlog.
+// status is the older form of stats. Levels are ids of the backlog: nothing up
+// to the ack level waits, and nothing behind the read level is in memory.
 func (q *queue) status() *taskqueuepb.TaskQueueStatus {
-	ack := q.backlog.readLevel
-	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
-		order.Each(func(i *match.Item[*entry]) {
-			if i.Value.stored {
-				ack = min(ack, i.Value.id-1)
-			}
-		})
+	read := int64(0)
+	for _, l := range q.lanes.byID {
+		read = max(read, l.readLevel)
+	}
+	ack := read
+	for _, e := range q.inLine() {
+		if e.stored {
+			ack = min(ack, e.id-1)
+		}
 	}
 	limit := float64(systemRatePerSecond)
-	if q.limiter != nil {
-		limit = float64(q.limiter.Limit())
+	if q.perSecond != nil {
+		limit = *q.perSecond
 	}
 	return &taskqueuepb.TaskQueueStatus{
-		BacklogCountHint: q.waitingTasks(),
-		ReadLevel:        q.backlog.readLevel,
+		BacklogCountHint: q.lanes.waitingTasks(),
+		ReadLevel:        read,
 		AckLevel:         ack,
 		RatePerSecond:    limit,
 		TaskIdBlock:      &taskqueuepb.TaskIdBlock{},

@@ -19,6 +19,7 @@ const (
 // the poller that has the entry reads.
 type entry struct {
 	task    *cluster.Task
+	lane    *lane
 	done    func(cluster.Outcome) // nil once called
 	created int64                 // nanoseconds since the Unix epoch; grows strictly within a queue
 	state   state
@@ -28,6 +29,7 @@ type entry struct {
 	// fresh is set while the entry is in the queue's list of that name, spilling
 	// while it waits for a write: it must not be in either twice.
 	fresh, spilling bool
+	returned        bool // by a poller that could not start it: it has had its turn
 	// term is the queue's term when the entry came: an older one belongs to a lost lease.
 	term     int
 	failures int // failed starts in a row
@@ -35,14 +37,13 @@ type entry struct {
 	expiry   match.Item[*entry] // in the queue's expiring order when the task expires
 }
 
-func newEntry(task *cluster.Task, done func(cluster.Outcome), created int64) *entry {
-	e := &entry{task: task, done: done, created: created}
+func newEntry(task *cluster.Task, done func(cluster.Outcome), created int64, l *lane) *entry {
+	e := &entry{task: task, done: done, created: created, lane: l}
 	e.place.Value, e.expiry.Value = e, e
-	e.place.Priority = match.Priority(task.Priority)
 	return e
 }
 
-func (e *entry) priority() int32 { return e.place.Priority }
+func (e *entry) priority() int32 { return e.lane.priority() }
 
 // takeOut gives the entry to a poller. The task of a stored entry is marked as
 // one from the backlog; its owner may hold the old value, so it gets a new one.

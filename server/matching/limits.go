@@ -1,6 +1,10 @@
 package matching
 
-import "time"
+import (
+	"time"
+
+	"perdure/server/match"
+)
 
 // Limits bounds what the engine keeps and how long it waits. A zero field
 // takes its value from [DefaultLimits].
@@ -18,6 +22,9 @@ type Limits struct {
 	PollerAge time.Duration
 	// ReadAheadTasks is how many stored tasks of a queue are kept in memory.
 	ReadAheadTasks int
+	// LanesMax is how many priorities and fairness keys a queue keeps apart at a
+	// time; beyond it further keys share lanes.
+	LanesMax int
 	// BatchTasks is how many tasks one write to the backlog carries, and one delete.
 	BatchTasks int
 	// DeleteDelay is how long delivered tasks may stay in the store.
@@ -35,6 +42,7 @@ func DefaultLimits() Limits {
 		StickyPollerAge: 10 * time.Second,
 		PollerAge:       5 * time.Minute,
 		ReadAheadTasks:  1000,
+		LanesMax:        4096,
 		BatchTasks:      1000,
 		DeleteDelay:     time.Second,
 		StoreTimeout:    10 * time.Second,
@@ -58,37 +66,41 @@ const (
 	// stoppedWorkerAge is how long a worker that shut down is remembered: longer
 	// than a poll that crossed the shutdown can be on its way.
 	stoppedWorkerAge = time.Minute
-	// scalingPerSecond bounds the scaling decisions of one queue, so that
-	// workers see the effect of one before they get many.
-	scalingPerSecond = 10
 	// systemRatePerSecond is what clients are told when nobody set a limit. It
 	// is the figure they know from the reference; nothing is held back by it.
 	systemRatePerSecond = 4000
 	// limitBurst is the time whose tasks may go out at once under a rate limit.
 	limitBurst = 100 * time.Millisecond
+	// laneShareLeast is how many stored tasks of a lane are kept in memory even
+	// when there are many lanes: one that goes and one that is next.
+	laneShareLeast = 2
+	// inHandMost is how many of a lane's tasks beyond its share may be with
+	// pollers, or pause after failed starts, before it is read no further.
+	inHandMost = 100
 )
+
+// scalingLimit bounds the scaling decisions of one queue, so that workers see
+// the effect of one before they get many.
+var scalingLimit = match.Limit{PerSecond: 10, Burst: time.Second}
 
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
-	orDuration(&l.SyncMatchWait, d.SyncMatchWait)
-	orDuration(&l.PollWait, d.PollWait)
-	orDuration(&l.PollReserve, d.PollReserve)
-	orDuration(&l.StickyPollerAge, d.StickyPollerAge)
-	orDuration(&l.PollerAge, d.PollerAge)
-	orDuration(&l.DeleteDelay, d.DeleteDelay)
-	orDuration(&l.StoreTimeout, d.StoreTimeout)
-	if l.ReadAheadTasks == 0 {
-		l.ReadAheadTasks = d.ReadAheadTasks
-	}
-	if l.BatchTasks == 0 {
-		l.BatchTasks = d.BatchTasks
-	}
+	orDefault(&l.SyncMatchWait, d.SyncMatchWait)
+	orDefault(&l.PollWait, d.PollWait)
+	orDefault(&l.PollReserve, d.PollReserve)
+	orDefault(&l.StickyPollerAge, d.StickyPollerAge)
+	orDefault(&l.PollerAge, d.PollerAge)
+	orDefault(&l.DeleteDelay, d.DeleteDelay)
+	orDefault(&l.StoreTimeout, d.StoreTimeout)
+	orDefault(&l.ReadAheadTasks, d.ReadAheadTasks)
+	orDefault(&l.LanesMax, d.LanesMax)
+	orDefault(&l.BatchTasks, d.BatchTasks)
 	return l
 }
 
-func orDuration(d *time.Duration, fallback time.Duration) {
-	if *d == 0 {
-		*d = fallback
+func orDefault[T int | time.Duration](value *T, fallback T) {
+	if *value == 0 {
+		*value = fallback
 	}
 }
 

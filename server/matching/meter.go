@@ -176,6 +176,6 @@ func (q *queue) gauges(now time.Time) (metrics.TaskQueue, queueGauges, int) {
 	if q.key.sticky {
 		labels.TaskQueue = "_sticky_"
 	}
-	gauges := queueGauges{tasks: q.waitingTasks(), age: q.oldestAge(now)}
+	gauges := queueGauges{tasks: q.lanes.waitingTasks(), age: q.oldestAge(now)}
 	return labels, gauges, q.polls.count
 }

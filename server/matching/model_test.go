@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,7 +35,16 @@ func (o *owner) offer(id string) {
 	o.pending[id] = true
 	r := o.rig
 	o.mu.Unlock()
-	r.engine.Offer(task(queue(), id), func(outcome cluster.Outcome) { o.outcome(r, id, outcome) })
+	x := task(queue(), id)
+	// The id decides, so that an offer made again says the same: many keys come and
+	// go, some are there all the time.
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "wf-"))
+	if err != nil {
+		panic(err)
+	}
+	x.Priority, x.FairnessKey = int32(n%3+2), []string{"", "a", "b", "key-" + strconv.Itoa(n/7)}[n%4]
+	x.FairnessWeight = float32(n % 5)
+	r.engine.Offer(x, func(outcome cluster.Outcome) { o.outcome(r, id, outcome) })
 }
 
 func (o *owner) outcome(from *rig, id string, outcome cluster.Outcome) {
@@ -75,7 +86,7 @@ func (o *owner) start(ctx context.Context, x *cluster.Task) error {
 }
 
 func (o *owner) process(t *testing.T, data *memory.Data) {
-	r := rigOn(t, data, matching.Limits{ReadAheadTasks: 8, BatchTasks: 5})
+	r := rigOn(t, data, matching.Limits{ReadAheadTasks: 8, BatchTasks: 5, LanesMax: 20})
 	r.history.set(o.start)
 	o.mu.Lock()
 	o.rig = r

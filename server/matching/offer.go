@@ -39,8 +39,8 @@ func (q *queue) offer(task *cluster.Task, done func(cluster.Outcome), reports *o
 		return
 	}
 	q.lastCreated = max(now.UnixNano(), q.lastCreated+1)
-	e := newEntry(task, done, q.lastCreated)
-	q.live[e.priority()]++
+	e := newEntry(task, done, q.lastCreated, q.laneFor(task, now))
+	q.count(e, 1)
 	q.added[e.priority()].Add(now, 1)
 	q.admit(e)
 	q.dispatch(now, reports)
@@ -108,25 +108,41 @@ func (q *queue) awaitsLease(now time.Time) bool {
 // pollerDelta advises the worker whose poll gets the entry: by how many polls
 // it should change what it keeps open. Zero: no advice.
 func (q *queue) pollerDelta(p *poll, e *entry, now time.Time) int32 {
+	if q.scaling.Wait(now, scalingLimit) > 0 {
+		return 0
+	}
 	facts := match.PollFacts{
 		Waited:      now.Sub(p.since),
 		FromBacklog: e.stored,
 		RateLimited: q.limited,
-	}
-	if first := q.ready.First(); first != nil {
-		facts.BacklogAge = now.Sub(time.Unix(0, first.Value.created))
+		BacklogAge:  q.nextAge(e.lane, now),
 	}
 	facts.AddRate, facts.DispatchRate = q.rates(now)
 	delta := match.PollerDelta(facts)
-	if delta == 0 || !q.scaling.AllowN(now, 1) {
-		return 0
+	if delta != 0 {
+		q.scaling.Pass(now, scalingLimit)
 	}
 	return delta
 }
 
+// nextAge is the age of the tasks that go out next: in the lane that just had
+// its turn and in the one whose turn it is. It is asked too often to look at all lanes.
+func (q *queue) nextAge(served *lane, now time.Time) time.Duration {
+	oldest := now.UnixNano()
+	if e := served.first(); e != nil {
+		oldest = min(oldest, e.created)
+	}
+	if flow := q.lanes.fair.First(); flow != nil {
+		if e := flow.Value.first(); e != nil {
+			oldest = min(oldest, e.created)
+		}
+	}
+	return time.Duration(now.UnixNano() - oldest)
+}
+
 // rates are tasks per second that came and that were delivered.
 func (q *queue) rates(now time.Time) (added, dispatched float64) {
-	for p := match.HighestPriority; p <= match.LowestPriority; p++ {
+	for p := match.HighestPriority; p <= priorities; p++ {
 		added += q.added[p].PerSecond(now)
 		dispatched += q.dispatched[p].PerSecond(now)
 	}

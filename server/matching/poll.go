@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -12,7 +11,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"golang.org/x/time/rate"
 
 	"perdure/server/cluster"
 )
@@ -215,7 +213,7 @@ func (q *queue) begin(p *poll, reports *outcomes) {
 	q.pollers.begin(p.request, p.since, q.engine.limits.PollerAge)
 	p.shutdowns = q.pollers.shutdowns
 	if limit := p.request.perSecond; limit != nil {
-		q.setLimit(*limit, p.since)
+		q.perSecond = limit
 	}
 	q.enter(p, p.since, reports)
 }
@@ -321,27 +319,11 @@ func (q *queue) delivered(e *entry, started bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
+	q.inHand--
 	if started {
 		q.dispatched[e.priority()].Add(now, 1)
 		q.engine.meter.matched(q.key.kind, e.stored, now.Sub(time.Unix(0, e.created)))
 	}
 	q.finish(e, cluster.Delivered, &reports)
 	q.readMore(now)
-}
-
-// setLimit sets the dispatch limit in tasks per second; zero pauses.
-func (q *queue) setLimit(perSecond float64, now time.Time) {
-	if !(perSecond > 0) { // not a number counts as a pause, too
-		perSecond = 0
-	}
-	burst := int(min(math.Ceil(perSecond*limitBurst.Seconds()), math.MaxInt32))
-	if q.limiter == nil {
-		q.limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
-		return
-	}
-	if q.limiter.Limit() == rate.Limit(perSecond) {
-		return
-	}
-	q.limiter.SetLimitAt(now, rate.Limit(perSecond))
-	q.limiter.SetBurstAt(now, burst)
 }

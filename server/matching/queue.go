@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"perdure/server/cluster"
 	"perdure/server/match"
 	"perdure/server/store"
@@ -28,7 +26,7 @@ type queue struct {
 	term      int // raised when the lease is lost
 	namespace string
 
-	ready    match.Order[*entry] // tasks that a poller may take
+	lanes    laneTable
 	later    match.Order[*entry] // delayed tasks by the time at which they are ready
 	expiring match.Order[*entry] // tasks that expire, by that time
 	fresh    []*entry            // tasks to store, in order of created; some were taken since
@@ -36,17 +34,18 @@ type queue struct {
 	polls    pollList
 	pollers  pollerBook
 	backlog  backlog
+	inHand   int64 // tasks that pollers are starting
 
-	live        [match.LowestPriority + 1]int64 // tasks in memory that are not done, by priority
-	added       [match.LowestPriority + 1]match.Rate
-	dispatched  [match.LowestPriority + 1]match.Rate
+	added       [priorities + 1]match.Rate
+	dispatched  [priorities + 1]match.Rate
 	lastCreated int64
 	lastUsed    time.Time // by an offer, a poll or a query
 
-	limiter     *rate.Limiter // nil: no limit
-	limited     bool          // the limit holds tasks back
-	limitedTill time.Time     // zero while dispatch is paused
-	scaling     *rate.Limiter
+	perSecond   *float64 // dispatch limit that a worker gave; nil: none
+	pace        match.Pace
+	limited     bool      // a limit holds tasks back
+	limitedTill time.Time // zero while dispatch is paused
+	scaling     match.Pace
 
 	timer   *time.Timer // calls tick
 	timerAt time.Time   // zero: not armed
@@ -60,9 +59,9 @@ func newQueue(e *Engine, key queueKey, slot int32) *queue {
 			Slot: slot, NamespaceID: key.namespaceID, Name: key.name,
 			Type: int16(key.kind), Partition: key.partition,
 		},
-		scaling: rate.NewLimiter(scalingPerSecond, scalingPerSecond),
 	}
-	q.backlog.known = map[int64]struct{}{}
+	q.lanes.byID = map[match.LaneID]*lane{}
+	q.backlog.known = map[int64]match.LaneID{}
 	if lease, ok := e.config.Leases.Lease(slot); ok {
 		q.shard = lease.Shard
 	}
@@ -73,81 +72,10 @@ func newQueue(e *Engine, key queueKey, slot int32) *queue {
 	return q
 }
 
-// dispatch brings waiting polls together with queries, then tasks.
-func (q *queue) dispatch(now time.Time, out *outcomes) {
-	for q.polls.count > 0 {
-		if len(q.queries) > 0 {
-			q.polls.pop().hand(handover{query: q.popQuery()})
-			continue
-		}
-		e := q.nextTask(now, out)
-		if e == nil {
-			break
-		}
-		e.takeOut()
-		p := q.polls.pop()
-		p.hand(handover{
-			entry: e, task: e.task, delta: q.pollerDelta(p, e, now),
-			hint: int64(q.ready.Len()+q.later.Len()) + q.backlog.unreadTotal(),
-		})
-	}
-	q.readMore(now)
-}
-
-// nextTask takes the first task that is not expired, nil when there is none or
-// the rate limit holds it back.
-func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
-	q.expire(now, out)
-	if q.ready.Len() == 0 || !q.allow(now) {
-		return nil
-	}
-	return q.ready.Pop().Value
-}
-
-// expire drops tasks whose time is over.
-func (q *queue) expire(now time.Time, out *outcomes) {
-	for {
-		first := q.expiring.First()
-		if first == nil || first.Age > now.UnixNano() {
-			return
-		}
-		e := first.Value
-		q.expiring.Remove(first)
-		if e.state != waiting && e.state != delayed {
-			continue // with a poller: history decides
-		}
-		q.engine.meter.expired(q.key.kind)
-		q.finish(e, cluster.Dropped, out)
-	}
-}
-
-// allow takes one dispatch from the rate limit.
-func (q *queue) allow(now time.Time) bool {
-	q.limited, q.limitedTill = false, time.Time{}
-	if q.limiter == nil {
-		return true
-	}
-	r := q.limiter.ReserveN(now, 1)
-	if !r.OK() { // paused
-		q.limited = true
-		return false
-	}
-	wait := r.DelayFrom(now)
-	if wait == 0 {
-		return true
-	}
-	r.CancelAt(now)
-	q.limited, q.limitedTill = true, now.Add(wait)
-	q.wakeAt(q.limitedTill)
-	return false
-}
-
 // admit puts an entry where pollers find it.
 func (q *queue) admit(e *entry) {
-	e.state = waiting
 	e.term = q.term
-	e.place.Age = e.created
-	q.ready.Push(&e.place)
+	q.makeReady(e)
 	if expires := e.task.ExpiresAt; !expires.IsZero() && !e.expiry.Queued() {
 		e.expiry.Age = expires.UnixNano()
 		q.expiring.Push(&e.expiry)
@@ -155,11 +83,19 @@ func (q *queue) admit(e *entry) {
 	}
 }
 
-// remove takes an entry out of all orders.
+// makeReady puts an entry in line.
+func (q *queue) makeReady(e *entry) {
+	e.state = waiting
+	e.place.Age = e.created
+	e.lane.ready.Push(&e.place)
+	q.settle(e.lane)
+}
+
+// remove takes an entry out of all orders. Its lane must be settled.
 func (q *queue) remove(e *entry) {
 	switch e.state {
 	case waiting:
-		q.ready.Remove(&e.place)
+		e.lane.ready.Remove(&e.place)
 	case delayed:
 		q.later.Remove(&e.place)
 	}
@@ -173,12 +109,19 @@ func (q *queue) finish(e *entry, outcome cluster.Outcome, out *outcomes) {
 	}
 	q.remove(e)
 	e.state = finished
-	q.live[e.priority()]--
+	q.count(e, -1)
 	out.add(e, outcome)
 	if e.stored && e.term == q.term {
-		q.backlog.inMemory--
-		q.deleteLater(e.id)
+		e.lane.inMemory--
+		q.deleteLater(e)
 	}
+	q.settle(e.lane)
+}
+
+// count counts an entry that comes into memory (1) or goes (-1).
+func (q *queue) count(e *entry, n int64) {
+	e.lane.live += n
+	q.lanes.live[e.priority()] += n
 }
 
 // putBack returns a task that a poller could not start. It keeps its place in
@@ -189,6 +132,9 @@ func (q *queue) putBack(e *entry, delay time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
+	if e.state == out {
+		q.inHand--
+	}
 	switch {
 	case e.state != out:
 		return
@@ -205,9 +151,11 @@ func (q *queue) putBack(e *entry, delay time.Duration) {
 }
 
 func (q *queue) returnEntry(e *entry, readyAt time.Time) {
+	e.returned = true
 	q.admit(e)
 	if readyAt.After(time.Now()) {
-		q.ready.Remove(&e.place)
+		q.remove(e)
+		q.settle(e.lane)
 		e.state = delayed
 		e.place.Age = readyAt.UnixNano()
 		q.later.Push(&e.place)
@@ -248,6 +196,7 @@ func (q *queue) tick() {
 	q.dispatch(now, &reports)
 	q.spillDue(now)
 	q.deleteDue(now)
+	q.pruneLanes(now, false)
 	if !q.rest(now, &reports) {
 		q.wakeNext(now)
 	}
@@ -260,10 +209,7 @@ func (q *queue) resume(now time.Time) {
 		if first == nil || first.Age > now.UnixNano() {
 			return
 		}
-		e := q.later.Pop().Value
-		e.state = waiting
-		e.place.Age = e.created
-		q.ready.Push(&e.place)
+		q.makeReady(q.later.Pop().Value)
 	}
 }
 
@@ -286,6 +232,9 @@ func (q *queue) wakeNext(now time.Time) {
 	if !q.limitedTill.IsZero() && q.polls.count > 0 {
 		q.wakeAt(q.limitedTill)
 	}
+	if first := q.lanes.paused.First(); first != nil && first.Age != never && q.polls.count > 0 {
+		q.wakeAt(time.Unix(0, first.Age))
+	}
 	q.wakeForBacklog()
 }
 
@@ -306,20 +255,12 @@ func (q *queue) rest(now time.Time, reports *outcomes) bool {
 	if q.key.sticky { // its worker is long gone
 		q.refuseWaiting(reports)
 	}
-	if q.ready.Len()+q.later.Len()+len(q.fresh)+len(q.queries) > 0 || !q.backlog.empty() || q.liveTotal() > 0 {
+	if len(q.fresh)+len(q.queries) > 0 || !q.backlog.empty() || !q.lanes.idle() {
 		return false
 	}
 	q.unloaded = true
 	q.engine.forget(q)
 	return true
-}
-
-func (q *queue) liveTotal() int64 {
-	total := int64(0)
-	for _, n := range q.live {
-		total += n
-	}
-	return total
 }
 
 // drain answers all polls empty and lets go of all tasks.
@@ -331,11 +272,9 @@ func (q *queue) drain() {
 	q.draining = true
 	q.releasePolls()
 	q.failQueries(errStopping)
-	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
-		for i := order.First(); i != nil; i = order.First() {
-			q.remove(i.Value)
-			q.drainEntry(i.Value, &reports)
-		}
+	for _, e := range q.inLine() {
+		q.remove(e)
+		q.drainEntry(e, &reports)
 	}
 	q.deleteNow()
 }
@@ -355,6 +294,17 @@ func (q *queue) drainEntry(e *entry, reports *outcomes) {
 	default:
 		q.finish(e, cluster.Dropped, reports)
 	}
+}
+
+// inLine lists the entries that wait, delayed ones too.
+func (q *queue) inLine() []*entry {
+	var entries []*entry
+	visit := func(i *match.Item[*entry]) { entries = append(entries, i.Value) }
+	for _, l := range q.lanes.byID {
+		l.ready.Each(visit)
+	}
+	q.later.Each(visit)
+	return entries
 }
 
 // releasePolls answers all waiting polls empty.

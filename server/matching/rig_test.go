@@ -172,18 +172,18 @@ func (s *countingStore) AppendTasks(ctx context.Context, lease store.Lease, task
 	return fail
 }
 
-func (s *countingStore) ReadTasks(ctx context.Context, queue store.QueueKey, after int64, limit int) ([]store.QueueTask, error) {
+func (s *countingStore) ReadTasks(ctx context.Context, reads []store.QueueRead) ([]store.QueueTask, error) {
 	if fail, _ := s.count(&s.reads); fail != nil {
 		return nil, fail
 	}
-	return s.Store.ReadTasks(ctx, queue, after, limit)
+	return s.Store.ReadTasks(ctx, reads)
 }
 
-func (s *countingStore) DeleteTasks(ctx context.Context, lease store.Lease, queue store.QueueKey, ids []int64) error {
+func (s *countingStore) DeleteTasks(ctx context.Context, lease store.Lease, tasks []store.QueueTaskKey) error {
 	if fail, _ := s.count(&s.deletes); fail != nil {
 		return fail
 	}
-	return s.Store.DeleteTasks(ctx, lease, queue, ids)
+	return s.Store.DeleteTasks(ctx, lease, tasks)
 }
 
 // fakeHistory starts tasks: the response's token is the workflow id.

@@ -8,6 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/server/cluster"
+	"perdure/server/match"
 	"perdure/server/store"
 )
 
@@ -104,15 +105,13 @@ func (q *queue) lost(shard int32) {
 	q.term++
 	q.releasePolls()
 	q.failQueries(errMoved)
-	for q.ready.Len() > 0 {
-		q.finish(q.ready.First().Value, cluster.Dropped, &reports)
-	}
-	for q.later.Len() > 0 {
-		q.finish(q.later.First().Value, cluster.Dropped, &reports)
+	for _, e := range q.inLine() {
+		q.finish(e, cluster.Dropped, &reports)
 	}
 	q.fresh = nil
+	q.lanes = laneTable{byID: map[match.LaneID]*lane{}, live: q.lanes.live} // of tasks that pollers have
 	q.backlog = backlog{
-		known:   map[int64]struct{}{},
+		known:   map[int64]match.LaneID{},
 		reading: q.backlog.reading, deleting: q.backlog.deleting,
 	}
 }
@@ -184,10 +183,10 @@ func (e *Engine) discover(s *shard, term int) error {
 	if err != nil {
 		return err
 	}
-	for _, b := range backlogs {
+	for _, lanes := range byQueue(backlogs) {
 		var reports outcomes
-		q := e.locked(queueKeyOf(b.Queue))
-		q.discovered(b, s.id, &reports)
+		q := e.locked(queueKeyOf(lanes[0].Queue))
+		q.discovered(lanes, s.id, &reports)
 		q.mu.Unlock()
 		reports.send()
 		e.nameNamespace(ctx, q)
@@ -196,6 +195,16 @@ func (e *Engine) discover(s *shard, term int) error {
 	defer s.mu.Unlock()
 	s.discovered = s.term == term
 	return nil
+}
+
+// byQueue puts the lanes of each queue together.
+func byQueue(backlogs []store.QueueBacklog) map[queueKey][]store.QueueBacklog {
+	queues := map[queueKey][]store.QueueBacklog{}
+	for _, b := range backlogs {
+		key := queueKeyOf(b.Queue)
+		queues[key] = append(queues[key], b)
+	}
+	return queues
 }
 
 func queueKeyOf(key store.QueueKey) queueKey {
@@ -265,8 +274,8 @@ func (q *queue) prepare(e *entry, epoch int64) (store.QueueTask, bool) {
 		return store.QueueTask{}, false
 	}
 	e.id = epoch<<epochShift | q.engine.lastNumber.Add(1)
-	q.backlog.known[e.id] = struct{}{}
-	return store.QueueTask{Queue: q.row, ID: e.id, Data: encodeTask(e.task, e.created)}, true
+	q.backlog.known[e.id] = match.LaneID(e.lane.row.Lane)
+	return store.QueueTask{Queue: e.lane.row, ID: e.id, Data: encodeTask(e.task, e.created)}, true
 }
 
 // appendTasks writes until it succeeds, the lease changes, or the engine gives up.

@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/cluster"
-	"perdure/server/match"
 )
 
 // workerKey names one worker process.
@@ -104,9 +103,7 @@ func (q *queue) refuseAll() {
 }
 
 func (q *queue) refuseWaiting(reports *outcomes) {
-	for _, order := range []*match.Order[*entry]{&q.ready, &q.later} {
-		for order.Len() > 0 {
-			q.finish(order.First().Value, cluster.Refused, reports)
-		}
+	for _, e := range q.inLine() {
+		q.finish(e, cluster.Refused, reports)
 	}
 }

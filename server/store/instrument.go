@@ -102,14 +102,14 @@ func (s *instrumented) AppendTasks(ctx context.Context, lease Lease, tasks []Que
 	return s.Store.AppendTasks(ctx, lease, tasks)
 }
 
-func (s *instrumented) ReadTasks(ctx context.Context, queue QueueKey, after int64, limit int) (tasks []QueueTask, err error) {
+func (s *instrumented) ReadTasks(ctx context.Context, reads []QueueRead) (tasks []QueueTask, err error) {
 	defer func(start time.Time) { s.done("ReadTasks", start, err) }(time.Now())
-	return s.Store.ReadTasks(ctx, queue, after, limit)
+	return s.Store.ReadTasks(ctx, reads)
 }
 
-func (s *instrumented) DeleteTasks(ctx context.Context, lease Lease, queue QueueKey, ids []int64) (err error) {
+func (s *instrumented) DeleteTasks(ctx context.Context, lease Lease, tasks []QueueTaskKey) (err error) {
 	defer func(start time.Time) { s.done("DeleteTasks", start, err) }(time.Now())
-	return s.Store.DeleteTasks(ctx, lease, queue, ids)
+	return s.Store.DeleteTasks(ctx, lease, tasks)
 }
 
 func (s *instrumented) Queues(ctx context.Context, shard int32) (queues []QueueBacklog, err error) {

@@ -78,13 +78,14 @@ type Store interface {
 	Wakes(ctx context.Context, shard int32, before time.Time, after Wake, limit int) ([]Wake, error)
 
 	// AppendTasks adds tasks to the durable backlog of task queues. Ids grow
-	// within a queue; the same (queue, id) twice is ErrConflict.
+	// within a lane; the same (lane, id) twice is ErrConflict.
 	AppendTasks(ctx context.Context, lease Lease, tasks []QueueTask) error
-	// ReadTasks reads the backlog of one queue with ID > after, in order, at most limit.
-	ReadTasks(ctx context.Context, queue QueueKey, after int64, limit int) ([]QueueTask, error)
-	// DeleteTasks removes the tasks of one queue with the given ids. Missing ones are ignored.
-	DeleteTasks(ctx context.Context, lease Lease, queue QueueKey, ids []int64) error
-	// Queues lists the queues of a shard's slots that have a backlog.
+	// ReadTasks reads from any number of lanes in one round trip. The tasks
+	// come in the order of reads, those of one lane in order of id.
+	ReadTasks(ctx context.Context, reads []QueueRead) ([]QueueTask, error)
+	// DeleteTasks removes tasks. Missing ones are ignored.
+	DeleteTasks(ctx context.Context, lease Lease, tasks []QueueTaskKey) error
+	// Queues lists the lanes of a shard's slots that have a backlog.
 	Queues(ctx context.Context, shard int32) ([]QueueBacklog, error)
 
 	// Meta reads one metadata record. ErrNotFound when there is none.
@@ -205,13 +206,21 @@ type Checkpoint struct {
 	Trim    int64          // delete log rows with Seq <= Trim; 0 trims nothing
 }
 
-// QueueKey names the durable backlog of one task queue partition.
+// QueueKey names one lane of the durable backlog of a task queue partition:
+// each is read on its own, so that none waits behind another.
 type QueueKey struct {
 	Slot        int32
 	NamespaceID string
 	Name        string
 	Type        int16 // temporal.api.enums.v1.TaskQueueType
 	Partition   int32
+	Lane        int64 // opaque: server/match's LaneID
+}
+
+// QueueTaskKey names one task in the backlog.
+type QueueTaskKey struct {
+	Queue QueueKey
+	ID    int64
 }
 
 // QueueTask is one task in the backlog.
@@ -221,7 +230,14 @@ type QueueTask struct {
 	Data  []byte
 }
 
-// QueueBacklog tells that a queue has tasks in its backlog.
+// QueueRead asks for the tasks of one lane with ID > After, in order, at most Limit.
+type QueueRead struct {
+	Queue QueueKey
+	After int64
+	Limit int
+}
+
+// QueueBacklog tells that a lane has tasks in its backlog.
 type QueueBacklog struct {
 	Queue   QueueKey
 	Count   int64

@@ -104,13 +104,13 @@ func (s *Store) AppendTasks(ctx context.Context, lease store.Lease, tasks []stor
 }
 
 // ReadTasks may fail.
-func (s *Store) ReadTasks(ctx context.Context, queue store.QueueKey, after int64, limit int) ([]store.QueueTask, error) {
-	return read(ctx, s, "ReadTasks", func() ([]store.QueueTask, error) { return s.inner.ReadTasks(ctx, queue, after, limit) })
+func (s *Store) ReadTasks(ctx context.Context, reads []store.QueueRead) ([]store.QueueTask, error) {
+	return read(ctx, s, "ReadTasks", func() ([]store.QueueTask, error) { return s.inner.ReadTasks(ctx, reads) })
 }
 
 // DeleteTasks may fail or lose its answer.
-func (s *Store) DeleteTasks(ctx context.Context, lease store.Lease, queue store.QueueKey, ids []int64) error {
-	return s.write(ctx, "DeleteTasks", func() error { return s.inner.DeleteTasks(ctx, lease, queue, ids) })
+func (s *Store) DeleteTasks(ctx context.Context, lease store.Lease, tasks []store.QueueTaskKey) error {
+	return s.write(ctx, "DeleteTasks", func() error { return s.inner.DeleteTasks(ctx, lease, tasks) })
 }
 
 // Queues may fail.

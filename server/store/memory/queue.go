@@ -26,15 +26,10 @@ func (s *Store) AppendTasks(ctx context.Context, lease store.Lease, tasks []stor
 	})
 }
 
-type taskKey struct {
-	queue store.QueueKey
-	id    int64
-}
-
 func (d *Data) checkTasks(tasks []store.QueueTask) error {
-	seen := map[taskKey]bool{}
+	seen := map[store.QueueTaskKey]bool{}
 	for _, task := range tasks {
-		key := taskKey{task.Queue, task.ID}
+		key := store.QueueTaskKey{Queue: task.Queue, ID: task.ID}
 		queue := d.backlog[task.Queue]
 		at := behind(queue, idOf, task.ID-1)
 		if seen[key] || at < len(queue) && queue[at].ID == task.ID {
@@ -47,33 +42,49 @@ func (d *Data) checkTasks(tasks []store.QueueTask) error {
 
 func idOf(task store.QueueTask) int64 { return task.ID }
 
-// ReadTasks reads one queue's backlog in order.
-func (s *Store) ReadTasks(ctx context.Context, queue store.QueueKey, after int64, limit int) (tasks []store.QueueTask, err error) {
+// ReadTasks reads lanes in order.
+func (s *Store) ReadTasks(ctx context.Context, reads []store.QueueRead) (tasks []store.QueueTask, err error) {
 	err = s.read(ctx, func(d *Data) error {
-		all := d.backlog[queue]
-		tasks = head(all[behind(all, idOf, after):], limit)
+		for _, read := range reads {
+			all := d.backlog[read.Queue]
+			tasks = append(tasks, head(all[behind(all, idOf, read.After):], read.Limit)...)
+		}
 		return nil
 	})
 	return tasks, err
 }
 
-// DeleteTasks removes tasks from one queue's backlog.
-func (s *Store) DeleteTasks(ctx context.Context, lease store.Lease, queue store.QueueKey, ids []int64) error {
+// DeleteTasks removes tasks.
+func (s *Store) DeleteTasks(ctx context.Context, lease store.Lease, tasks []store.QueueTaskKey) error {
 	return s.fenced(ctx, lease, func(d *Data, _ *shard) error {
-		gone := make(map[int64]bool, len(ids))
-		for _, id := range ids {
-			gone[id] = true
-		}
-		left := slices.DeleteFunc(d.backlog[queue], func(task store.QueueTask) bool { return gone[task.ID] })
-		d.backlog[queue] = left
-		if len(left) == 0 {
-			delete(d.backlog, queue)
+		for _, task := range tasks {
+			d.deleteTask(task)
 		}
 		return nil
 	})
 }
 
-// Queues lists the queues of a shard that have a backlog.
+// deleteTask is quick at both ends of a lane: tasks go in about the order in which they came.
+func (d *Data) deleteTask(task store.QueueTaskKey) {
+	queue := d.backlog[task.Queue]
+	at := behind(queue, idOf, task.ID-1)
+	switch {
+	case at == len(queue) || queue[at].ID != task.ID:
+		return
+	case len(queue) == 1:
+		delete(d.backlog, task.Queue)
+		return
+	case at < len(queue)/2:
+		copy(queue[1:], queue[:at])
+		queue[0] = store.QueueTask{}
+		queue = queue[1:]
+	default:
+		queue = slices.Delete(queue, at, at+1)
+	}
+	d.backlog[task.Queue] = queue
+}
+
+// Queues lists the lanes of a shard that have a backlog.
 func (s *Store) Queues(ctx context.Context, id int32) (queues []store.QueueBacklog, err error) {
 	err = s.read(ctx, func(d *Data) error {
 		row, err := d.shard(id)
@@ -100,5 +111,6 @@ func compareQueues(a, b store.QueueKey) int {
 		strings.Compare(a.Name, b.Name),
 		cmp.Compare(a.Type, b.Type),
 		cmp.Compare(a.Partition, b.Partition),
+		cmp.Compare(a.Lane, b.Lane),
 	)
 }

@@ -24,8 +24,10 @@ func TestPlansArePinned(t *testing.T) {
 	defer conn.Close(t.Context())
 	require.NoError(t, pinSession(t.Context(), conn))
 	arguments := map[string]string{
-		fenceSQL:  "'{1}', '{1}'",
-		updateSQL: "'{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{2026-01-01}', '{x}'",
+		fenceSQL:       "'{1}', '{1}'",
+		updateSQL:      "'{1}', '{1}', '{1}', '{1}', '{1}', '{1}', '{2026-01-01}', '{x}'",
+		readTasksSQL:   "'{1}', '{n}', '{q}', '{1}', '{0}', '{0}', '{0}', '{9}'",
+		deleteTasksSQL: "'{1}', '{n}', '{q}', '{1}', '{0}', '{0}', '{1}'",
 	}
 	number := 0
 	for statement, values := range arguments {
@@ -39,7 +41,7 @@ func TestPlansArePinned(t *testing.T) {
 		require.NoError(t, err)
 		plan := strings.Join(lines, "\n")
 		require.Contains(t, plan, "Nested Loop", plan)
-		require.Regexp(t, "Index Scan using (shard|execution)_pkey", plan)
+		require.Regexp(t, "Index Scan using (shard|execution|queue_task)_pkey", plan)
 		require.NotContains(t, plan, "Seq Scan", plan)
 	}
 }

@@ -12,12 +12,13 @@ func testBacklog(t *testing.T, f *fixture) {
 	a := f.owned(t)
 	q := queue(a.FirstSlot, "q")
 	// Each neighbour differs in one field only.
-	neighbours := []store.QueueKey{q, q, q, q, q}
+	neighbours := []store.QueueKey{q, q, q, q, q, q}
 	neighbours[0].Slot++
 	neighbours[1].NamespaceID = "5b0a3f0e-59b4-4b0a-8f7a-0d5b6f3a2c22"
 	neighbours[2].Name = "Q"
 	neighbours[3].Type = 1
 	neighbours[4].Partition = 0
+	neighbours[5].Lane++
 	tasks := []store.QueueTask{task(q, 3), task(q, 1), task(q, 2)}
 	for _, neighbour := range neighbours {
 		tasks = append(tasks, task(neighbour, 1))
@@ -26,7 +27,7 @@ func testBacklog(t *testing.T, f *fixture) {
 	require.NoError(t, f.store.AppendTasks(t.Context(), a.Lease, nil))
 
 	read := func(key store.QueueKey, after int64, limit int) []store.QueueTask {
-		got, err := f.store.ReadTasks(t.Context(), key, after, limit)
+		got, err := f.store.ReadTasks(t.Context(), readLane(key, after, limit))
 		require.NoError(t, err)
 		return got
 	}
@@ -34,8 +35,8 @@ func testBacklog(t *testing.T, f *fixture) {
 	require.Equal(t, []store.QueueTask{task(q, 2)}, read(q, 1, 1))
 	require.Empty(t, read(q, 3, 10))
 
-	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, q, []int64{1, 3, 99}))
-	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, q, nil))
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, taskKeys(q, 1, 3, 99)))
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, nil))
 	f.reopen(t)
 	require.Equal(t, []store.QueueTask{task(q, 2)}, read(q, 0, 10))
 	for _, neighbour := range neighbours {
@@ -56,7 +57,7 @@ func testBacklogPages(t *testing.T, f *fixture) {
 	require.NoError(t, f.store.AppendTasks(t.Context(), a.Lease, tasks))
 	var got []store.QueueTask
 	for after := int64(0); ; after = got[len(got)-1].ID {
-		page, err := f.store.ReadTasks(t.Context(), q, after, 999)
+		page, err := f.store.ReadTasks(t.Context(), readLane(q, after, 999))
 		require.NoError(t, err)
 		if len(page) == 0 {
 			break
@@ -64,10 +65,41 @@ func testBacklogPages(t *testing.T, f *fixture) {
 		got = append(got, page...)
 	}
 	require.Equal(t, tasks, got)
-	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, q, ids[:count-1]))
-	got, err := f.store.ReadTasks(t.Context(), q, 0, 10)
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, taskKeys(q, ids[:count-1]...)))
+	got, err := f.store.ReadTasks(t.Context(), readLane(q, 0, 10))
 	require.NoError(t, err)
 	require.Equal(t, tasks[count-1:], got)
+}
+
+// A call reads and deletes in many lanes at once, which know nothing of one another.
+func testLanes(t *testing.T, f *fixture) {
+	a := f.owned(t)
+	lanes := []store.QueueKey{queue(a.FirstSlot, "q"), queue(a.FirstSlot, "q"), queue(a.LastSlot, "other")}
+	lanes[0].Lane, lanes[1].Lane, lanes[2].Lane = -3<<60, 3<<60, 0
+	var tasks []store.QueueTask
+	for id := int64(1); id <= 4; id++ {
+		for _, lane := range lanes {
+			tasks = append(tasks, task(lane, id))
+		}
+	}
+	require.NoError(t, f.store.AppendTasks(t.Context(), a.Lease, tasks))
+	got, err := f.store.ReadTasks(t.Context(), []store.QueueRead{
+		{Queue: lanes[2], After: 1, Limit: 2}, {Queue: lanes[0], After: 3, Limit: 9}, {Queue: lanes[1], After: 4, Limit: 9}, {Queue: lanes[1], Limit: 1},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []store.QueueTask{task(lanes[2], 2), task(lanes[2], 3), task(lanes[0], 4), task(lanes[1], 1)}, got)
+	got, err = f.store.ReadTasks(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, got)
+
+	gone := append(taskKeys(lanes[0], 1, 2, 3, 4), taskKeys(lanes[2], 2, 3)...)
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, gone))
+	queues, err := f.store.Queues(t.Context(), a.Lease.Shard)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []store.QueueBacklog{
+		{Queue: lanes[1], Count: 4, FirstID: 1, LastID: 4},
+		{Queue: lanes[2], Count: 2, FirstID: 1, LastID: 4},
+	}, queues)
 }
 
 func testTaskTwice(t *testing.T, f *fixture) {
@@ -80,7 +112,7 @@ func testTaskTwice(t *testing.T, f *fixture) {
 	} {
 		require.ErrorIs(t, f.store.AppendTasks(t.Context(), a.Lease, tasks), store.ErrConflict)
 	}
-	got, err := f.store.ReadTasks(t.Context(), q, 0, 10)
+	got, err := f.store.ReadTasks(t.Context(), readLane(q, 0, 10))
 	require.NoError(t, err)
 	require.Equal(t, []store.QueueTask{task(q, 1)}, got)
 }
@@ -98,8 +130,8 @@ func testQueues(t *testing.T, f *fixture) {
 		{Queue: first, Count: 3, FirstID: 7, LastID: 30},
 		{Queue: last, Count: 1, FirstID: 1, LastID: 1},
 	}, queues)
-	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, last, []int64{1}))
-	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, first, []int64{7}))
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, taskKeys(last, 1)))
+	require.NoError(t, f.store.DeleteTasks(t.Context(), a.Lease, taskKeys(first, 7)))
 	queues, err = f.store.Queues(t.Context(), a.Lease.Shard)
 	require.NoError(t, err)
 	require.Equal(t, []store.QueueBacklog{{Queue: first, Count: 2, FirstID: 9, LastID: 30}}, queues)

@@ -214,7 +214,7 @@ func testLargeBlobs(t *testing.T, f *fixture) {
 	rows, err := f.store.ReadLog(t.Context(), a.Lease.Shard, 0, 10)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(row.Data, rows[0].Data))
-	tasks, err := f.store.ReadTasks(t.Context(), waiting.Queue, 0, 10)
+	tasks, err := f.store.ReadTasks(t.Context(), readLane(waiting.Queue, 0, 10))
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(waiting.Data, tasks[0].Data))
 }

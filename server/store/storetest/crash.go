@@ -40,7 +40,7 @@ func story(a store.Acquired) []func(ctx context.Context, s store.Store) error {
 				Set: []store.Wake{{WakeAt: sampleTime, Key: one.Key}}, Cursors: []byte("at 1"), Trim: 1,
 			})
 		},
-		func(ctx context.Context, s store.Store) error { return s.DeleteTasks(ctx, a.Lease, q, []int64{1}) },
+		func(ctx context.Context, s store.Store) error { return s.DeleteTasks(ctx, a.Lease, taskKeys(q, 1)) },
 		func(ctx context.Context, s store.Store) error {
 			return s.PutMeta(ctx, store.Meta{Kind: "k", Key: "k", Version: 1, Data: []byte("m")})
 		},
@@ -73,7 +73,7 @@ func digest(t *testing.T, s store.Store, a store.Acquired) string {
 	note(s.ReadLog(ctx, a.Lease.Shard, 0, 100))
 	wakes, err := s.Wakes(ctx, a.Lease.Shard, sampleTime.Add(time.Hour), store.Wake{}, 100)
 	note(len(wakes), err)
-	note(s.ReadTasks(ctx, queue(a.FirstSlot, "q"), 0, 100))
+	note(s.ReadTasks(ctx, readLane(queue(a.FirstSlot, "q"), 0, 100)))
 	note(s.Queues(ctx, a.Lease.Shard))
 	note(s.ListMeta(ctx, "k"))
 	return text

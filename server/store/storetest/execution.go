@@ -95,7 +95,7 @@ func testExactIDs(t *testing.T, f *fixture) {
 		require.NoError(t, err)
 		require.Equal(t, id, run.Workflow.WorkflowID)
 		require.Equal(t, "request-"+id, run.RequestID)
-		read, err := f.store.ReadTasks(t.Context(), tasks[i].Queue, 0, 10)
+		read, err := f.store.ReadTasks(t.Context(), readLane(tasks[i].Queue, 0, 10))
 		require.NoError(t, err)
 		require.Equal(t, []store.QueueTask{tasks[i]}, read)
 		require.True(t, names[id], "%q", id)

@@ -170,7 +170,7 @@ func testDeposedAfterTrim(t *testing.T, f *fixture) {
 		"commit of nothing":   f.store.Commit(ctx, group(store.ShardGroup{Lease: old.Lease})),
 		"checkpoint":          f.store.Checkpoint(ctx, old.Lease, store.Checkpoint{Cursors: []byte("a"), Trim: 9, Set: []store.Wake{{WakeAt: sampleTime, Key: run.Key}}}),
 		"append tasks":        f.store.AppendTasks(ctx, old.Lease, []store.QueueTask{task(waiting.Queue, 2)}),
-		"delete tasks":        f.store.DeleteTasks(ctx, old.Lease, waiting.Queue, []int64{1}),
+		"delete tasks":        f.store.DeleteTasks(ctx, old.Lease, taskKeys(waiting.Queue, 1)),
 		"delete runs":         f.store.DeleteExecutions(ctx, old.Lease, []store.ExecutionKey{run.Key}),
 	}
 	for what, err := range refusals {
@@ -183,7 +183,7 @@ func testDeposedAfterTrim(t *testing.T, f *fixture) {
 	found, err := other.Load(ctx, run.Key)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, found.Version)
-	tasks, err := other.ReadTasks(ctx, waiting.Queue, 0, 10)
+	tasks, err := other.ReadTasks(ctx, readLane(waiting.Queue, 0, 10))
 	require.NoError(t, err)
 	require.Equal(t, []store.QueueTask{waiting}, tasks)
 	wakes, err := other.Wakes(ctx, old.Lease.Shard, sampleTime.Add(time.Hour), store.Wake{}, 10)

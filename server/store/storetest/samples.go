@@ -74,10 +74,23 @@ func logRow(seq int64) *store.LogRow {
 func queue(slot int32, name string) store.QueueKey {
 	return store.QueueKey{
 		Slot: slot, NamespaceID: namespaceID, Name: name,
-		Type: int16(enumspb.TASK_QUEUE_TYPE_ACTIVITY), Partition: 2,
+		Type: int16(enumspb.TASK_QUEUE_TYPE_ACTIVITY), Partition: 2, Lane: -1 << 60,
 	}
 }
 
 func task(key store.QueueKey, id int64) store.QueueTask {
 	return store.QueueTask{Queue: key, ID: id, Data: fmt.Appendf(nil, "task %d", id)}
+}
+
+// readLane asks for one lane's tasks behind after.
+func readLane(key store.QueueKey, after int64, limit int) []store.QueueRead {
+	return []store.QueueRead{{Queue: key, After: after, Limit: limit}}
+}
+
+func taskKeys(key store.QueueKey, ids ...int64) []store.QueueTaskKey {
+	var keys []store.QueueTaskKey
+	for _, id := range ids {
+		keys = append(keys, store.QueueTaskKey{Queue: key, ID: id})
+	}
+	return keys
 }

@@ -67,6 +67,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"backlog of ten thousand tasks in pages", testBacklogPages},
 		{"a task twice", testTaskTwice},
 		{"queues with a backlog", testQueues},
+		{"lanes of a backlog", testLanes},
 
 		{"metadata versions", testMetaVersions},
 		{"metadata lists", testMetaList},

@@ -1,0 +1,134 @@
+package matching
+
+import (
+	"math"
+	"time"
+
+	"perdure/server/cluster"
+	"perdure/server/match"
+)
+
+// dispatch brings waiting polls together with queries, then tasks.
+func (q *queue) dispatch(now time.Time, out *outcomes) {
+	for q.polls.count > 0 {
+		if len(q.queries) > 0 {
+			q.polls.pop().hand(handover{query: q.popQuery()})
+			continue
+		}
+		e := q.nextTask(now, out)
+		if e == nil {
+			break
+		}
+		p := q.polls.pop()
+		p.hand(handover{
+			entry: e, task: e.task, delta: q.pollerDelta(p, e, now), hint: q.lanes.waitingTasks() - q.inHand,
+		})
+	}
+	q.readMore(now)
+}
+
+// nextTask takes the task whose turn it is, nil when there is none, it has to
+// be read first, or a limit holds all back.
+func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
+	q.expire(now, out)
+	q.limited, q.limitedTill = false, time.Time{}
+	q.letOn(now)
+	for flow := q.lanes.fair.First(); flow != nil; flow = q.lanes.fair.First() {
+		l := flow.Value
+		e := l.first()
+		switch {
+		case e == nil: // to be read, which dispatch sees to
+			return nil
+		case q.holdBack(l, e, now):
+			continue
+		case !q.allow(now):
+			return nil
+		}
+		q.take(l, e, now)
+		return e
+	}
+	return nil
+}
+
+// take gives the first task of a lane to a poller.
+func (q *queue) take(l *lane, e *entry, now time.Time) {
+	if limit, ok := q.keyLimit(e.task); ok {
+		l.pace.Pass(now, limit)
+	}
+	q.lanes.fair.Serve(l.flow)
+	l.ready.Pop()
+	e.takeOut()
+	q.inHand++
+	q.settle(l)
+}
+
+// expire drops tasks whose time is over.
+func (q *queue) expire(now time.Time, out *outcomes) {
+	for {
+		first := q.expiring.First()
+		if first == nil || first.Age > now.UnixNano() {
+			return
+		}
+		e := first.Value
+		q.expiring.Remove(first)
+		if e.state != waiting && e.state != delayed {
+			continue // with a poller: history decides
+		}
+		q.engine.meter.expired(q.key.kind)
+		q.finish(e, cluster.Dropped, out)
+	}
+}
+
+// allow takes one dispatch from the queue's rate.
+func (q *queue) allow(now time.Time) bool {
+	perSecond := q.perSecond
+	if perSecond == nil {
+		return true
+	}
+	limit := match.Limit{PerSecond: *perSecond, Burst: limitBurst}
+	wait := q.pace.Wait(now, limit)
+	if wait == 0 {
+		q.pace.Pass(now, limit)
+		return true
+	}
+	q.limited = true
+	if wait != match.Never {
+		q.limitedTill = now.Add(wait)
+		q.wakeAt(q.limitedTill)
+	}
+	return false
+}
+
+// never is the time of what does not end by itself.
+const never = math.MaxInt64
+
+// holdBack takes a lane out of the order of turns when the rate of its key holds it back.
+func (q *queue) holdBack(l *lane, e *entry, now time.Time) bool {
+	limit, ok := q.keyLimit(e.task)
+	if !ok {
+		return false
+	}
+	wait := l.pace.Wait(now, limit)
+	if wait == 0 {
+		return false
+	}
+	q.limited = true
+	q.lanes.fair.Unset(l.flow)
+	l.paused.Age = never
+	if wait != match.Never {
+		l.paused.Age = now.Add(wait).UnixNano()
+		q.wakeAt(now.Add(wait))
+	}
+	q.lanes.paused.Push(&l.paused)
+	return true
+}
+
+// letOn lets lanes take part again that may.
+func (q *queue) letOn(now time.Time) {
+	for first := q.lanes.paused.First(); first != nil && first.Age <= now.UnixNano(); first = q.lanes.paused.First() {
+		q.settle(first.Value)
+	}
+}
+
+// keyLimit is the rate of a task's fairness key, false when it has none.
+func (q *queue) keyLimit(*cluster.Task) (match.Limit, bool) { return match.Limit{}, false }

@@ -17,9 +17,9 @@ type Offer struct {
 	ScheduledEventID int64
 	Stamp            int64
 	ScheduledTime    time.Time
-	ExpiresAt        time.Time // zero: never
+	ExpiresAt        time.Time          // zero: never
 	Priority         *commonpb.Priority // nil: the default
-	Volatile         bool // not to be stored: it lives as long as this process wants it
+	Volatile         bool               // not to be stored: it lives as long as this process wants it
 }
 
 // Message is something another run must hear. It is sent again until its acknowledgement is in the state.

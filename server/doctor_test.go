@@ -20,9 +20,10 @@ import (
 // sampleRun is the row and the events of a run that has just started.
 func sampleRun(t *testing.T, exec int64) (store.ExecutionWrite, []*historypb.HistoryEvent) {
 	t.Helper()
-	d := execution.Begin(execution.Start{RunID: "run", Request: &workflowservice.StartWorkflowExecutionRequest{
+	d, err := execution.Begin(execution.Start{RunID: "run", Request: &workflowservice.StartWorkflowExecutionRequest{
 		WorkflowId: "w", RequestId: "request", WorkflowType: &commonpb.WorkflowType{Name: "W"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "q"},
 	}}, execution.Env{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Limits: execution.DefaultLimits(), Namespace: execution.Namespace{ID: "ns", Name: "ns"}})
+	require.NoError(t, err)
 	return rowOf(t, exec, d.State), d.Events
 }
 

@@ -10,16 +10,18 @@ import (
 // executionLimits are the limits that the pure core enforces.
 func executionLimits(l config.Limits) execution.Limits {
 	return execution.Limits{
-		BlobBytes: l.BlobBytesMax, MemoBytes: l.MemoBytesMax, IDBytes: l.IDBytesMax,
+		BlobBytesWarn: l.BlobBytesWarn, BlobBytes: l.BlobBytesMax, MemoBytesWarn: l.MemoBytesWarn, MemoBytes: l.MemoBytesMax, IDBytes: l.IDBytesMax,
+		TransactionBytes: int64(l.TransactionBytesMax), StateBytesWarn: l.StateBytesWarn, StateBytes: l.StateBytesMax,
 		PendingActivities: l.PendingActivitiesMax, PendingChildren: l.PendingChildrenMax,
 		PendingSignals: l.PendingSignalsMax, PendingCancels: l.PendingCancelsMax,
 		BufferedEvents: l.BufferedEventsMax, BufferedBytes: l.BufferedBytesMax,
 		Signals:         int64(l.SignalsMax),
-		UpdatesInFlight: l.UpdatesInFlightMax, Updates: int64(l.UpdatesMax), UpdatesSuggestContinueRatio: l.UpdatesSuggestRatio,
+		UpdatesInFlight: l.UpdatesInFlightMax, UpdateBytesInFlight: l.UpdateBytesInFlightMax, Updates: int64(l.UpdatesMax), UpdatesSuggestContinueRatio: l.UpdatesSuggestRatio,
 		HistoryBytesSuggest: int64(l.HistoryBytesSuggest), HistoryEventsSuggest: int64(l.HistoryEventsSuggest),
-		HistoryBytes: int64(l.HistoryBytesMax), HistoryEvents: int64(l.HistoryEventsMax),
-		ActivityFailureBytes: l.ActivityFailureBytesMax,
-		TaskTimeoutDefault:   l.TaskTimeoutDefault, TaskTimeoutMax: l.TaskTimeoutMax, TaskHeartbeat: l.TaskHeartbeatMax,
+		HistoryBytesWarn: int64(l.HistoryBytesWarn), HistoryBytes: int64(l.HistoryBytesMax),
+		HistoryEventsWarn: int64(l.HistoryEventsWarn), HistoryEvents: int64(l.HistoryEventsMax),
+		ActivityFailureBytesWarn: l.ActivityFailureBytesWarn, ActivityFailureBytes: l.ActivityFailureBytesMax,
+		TaskTimeoutDefault: l.TaskTimeoutDefault, TaskTimeoutMax: l.TaskTimeoutMax, TaskRetryExtra: l.TaskRetryExtraMax, TaskHeartbeat: l.TaskHeartbeatMax,
 		SpeculativeScheduleToStart: l.SpeculativeScheduleToStart, ChainedStartInterval: l.ReuseIntervalMin, ResetPoints: l.ResetPointsMax,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"perdure/server/config"
 	"perdure/server/frontend"
 	"perdure/server/history"
+	"perdure/server/limitwatch"
 	"perdure/server/matching"
 	"perdure/server/metrics"
 	"perdure/server/namespace"
@@ -83,7 +84,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer,
 		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
-		LongPoll: c.Limits.LongPollMax, NoPollerWindow: c.Limits.QueryPollerWindow,
+		LongPoll: c.Limits.LongPollMax, BufferedQueries: c.Limits.QueriesBufferedMax, NoPollerWindow: c.Limits.QueryPollerWindow,
 	})
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		History: s.history, Matching: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
 		Workers: workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		Limits:  c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
-		Logger: o.Logger, Observer: newRPCObserver(o.Metrics),
+		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})
 	return err

@@ -91,14 +91,17 @@ func hashOf(text string) string {
 	return fmt.Sprintf("%08x", h.Sum32())
 }
 
+// cutMark ends a text that was cut.
+const cutMark = "... <truncated>"
+
 // cut shortens at a character, so that the text stays valid UTF-8.
 func cut(text string) string {
 	if len(text) <= MessageBytesMax {
 		return text
 	}
-	end := MessageBytesMax
+	end := MessageBytesMax - len(cutMark)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return text[:end]
+	return text[:end] + cutMark
 }

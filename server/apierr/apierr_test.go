@@ -54,8 +54,13 @@ func TestPublicCutsLongTextAtACharacter(t *testing.T) {
 	t.Parallel()
 	public, hash := apierr.Public(status.New(codes.NotFound, "x"+strings.Repeat("é", 3000)))
 	require.Empty(t, hash)
-	require.Equal(t, apierr.MessageBytesMax-1, len(public.Message()))
-	require.True(t, strings.HasSuffix(public.Message(), "é"))
+	require.Len(t, public.Message(), apierr.MessageBytesMax)
+	require.True(t, strings.HasSuffix(public.Message(), "é... <truncated>"))
+	even, _ := apierr.Public(status.New(codes.NotFound, strings.Repeat("é", 3000)))
+	require.Len(t, even.Message(), apierr.MessageBytesMax-1, "no half character")
+	whole, _ := apierr.Public(status.New(codes.NotFound, strings.Repeat("x", apierr.MessageBytesMax)))
+	require.Len(t, whole.Message(), apierr.MessageBytesMax)
+	require.NotContains(t, whole.Message(), "truncated")
 }
 
 func TestPublicLeavesOthersAlone(t *testing.T) {

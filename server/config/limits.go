@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"perdure/server/activity"
 	"perdure/server/apierr"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -15,34 +17,44 @@ import (
 // and, where the public server has the same setting, its dynamic-config key.
 // "Suggest" and "warn" limits refuse nothing.
 type Limits struct {
-	IDBytesMax              int `default:"1000" unit:"bytes" key:"limit.maxIDLength" doc:"Any id, name or type a client gives: keys stay indexable in every store."`
-	BuildIDBytesMax         int `default:"255" unit:"bytes" key:"limit.workerBuildIdSize" doc:"Build id of a worker: it becomes a label and a search value."`
-	BlobBytesWarn           int `default:"512KiB" unit:"bytes" key:"limit.blobSize.warn" doc:"One group of payloads: larger ones are logged."`
-	BlobBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.blobSize.error" doc:"One group of payloads: it must fit a gRPC message and a commit."`
-	MemoBytesMax            int `default:"2MiB" unit:"bytes" key:"limit.memoSize.error" doc:"Memo: it is copied into each visibility record."`
-	HistoryBytesSuggest     int `default:"4MiB" unit:"bytes" key:"limit.historySize.suggestContinueAsNew" doc:"History size at which workers are told to continue as new."`
-	HistoryBytesMax         int `default:"50MiB" unit:"bytes" key:"limit.historySize.error" doc:"History size at which a run is terminated: each replay reads all of it."`
-	HistoryEventsSuggest    int `default:"4096" unit:"events" key:"limit.historyCount.suggestContinueAsNew" doc:"History length at which workers are told to continue as new."`
-	HistoryEventsMax        int `default:"51200" unit:"events" key:"limit.historyCount.error" doc:"History length at which a run is terminated: each replay reads all of it."`
-	ActivityFailureBytesMax int `default:"4KiB" unit:"bytes" key:"limit.mutableStateActivityFailureSize.error" doc:"Last failure kept with a pending activity; longer ones are cut, since the state is written with each transition."`
-	PendingActivitiesMax    int `default:"2000" unit:"activities" key:"limit.numPendingActivities.error" doc:"Activities of one run under way: they are part of its state."`
-	PendingChildrenMax      int `default:"2000" unit:"workflows" key:"limit.numPendingChildExecutions.error" doc:"Child workflows of one run under way: they are part of its state."`
-	PendingSignalsMax       int `default:"2000" unit:"signals" key:"limit.numPendingSignals.error" doc:"Signals of one run to other workflows under way: they are part of its state."`
-	PendingCancelsMax       int `default:"2000" unit:"requests" key:"limit.numPendingCancelRequests.error" doc:"Cancel requests of one run to other workflows under way: they are part of its state."`
-	BufferedEventsMax       int `default:"100" unit:"events" key:"history.maximumBufferedEventsBatch" doc:"Events that wait for a started workflow task to end; beyond it the task is failed."`
-	BufferedBytesMax        int `default:"2MiB" unit:"bytes" key:"history.maximumBufferedEventsSizeInBytes" doc:"Size of events that wait for a started workflow task to end."`
-	SignalsMax              int `default:"10000" unit:"signals" key:"history.maximumSignalsPerExecution" doc:"Signals of one run: each is an event to replay."`
-	UpdatesInFlightMax      int `default:"10" unit:"updates" key:"history.maxInFlightUpdates" doc:"Updates of one run under way: they are held in memory and messages."`
-	UpdatesMax              int `default:"2000" unit:"updates" key:"history.maxTotalUpdates" doc:"Updates of one run: their ids are remembered for its whole life."`
-	ResetPointsMax          int `default:"20" unit:"points" key:"history.historyMaxAutoResetPoints" doc:"Reset points remembered by one run; the oldest goes."`
-	CallbacksMax            int `default:"2000" unit:"callbacks" key:"callback.maxPerExecution" doc:"Completion callbacks of one run: they are part of its state."`
-	LinksMax                int `default:"10" unit:"links" key:"frontend.maxlinksPerRequest" doc:"Links of one request."`
-	LinkBytesMax            int `default:"4000" unit:"bytes" key:"frontend.linkMaxSize" doc:"One link."`
+	IDBytesMax               int `default:"1000" unit:"bytes" key:"limit.maxIDLength" doc:"Any id, name or type a client gives: keys stay indexable in every store."`
+	BuildIDBytesMax          int `default:"255" unit:"bytes" key:"limit.workerBuildIdSize" doc:"Build id of a worker: it becomes a label and a search value."`
+	BlobBytesWarn            int `default:"512KiB" unit:"bytes" key:"limit.blobSize.warn" doc:"One group of payloads: operators are told of larger ones."`
+	BlobBytesMax             int `default:"2MiB" unit:"bytes" key:"limit.blobSize.error" doc:"One group of payloads: it must fit a gRPC message and a commit."`
+	MemoBytesWarn            int `default:"2KiB" unit:"bytes" key:"limit.memoSize.warn" doc:"Memo: operators are told of larger ones, since each list shows it."`
+	MemoBytesMax             int `default:"2MiB" unit:"bytes" key:"limit.memoSize.error" doc:"Memo: it is copied into each visibility record."`
+	TransactionBytesMax      int `default:"4MiB" unit:"bytes" key:"system.transactionSizeLimit" doc:"Events that one call adds to a history: they are one write. A workflow task that adds more ends its run, other calls are refused."`
+	StateBytesWarn           int `default:"1MiB" unit:"bytes" key:"limit.mutableStateSize.warn" doc:"State of a run beside its history: operators are told of runs with more, since each change writes it anew."`
+	StateBytesMax            int `default:"8MiB" unit:"bytes" key:"limit.mutableStateSize.error" doc:"State of a run beside its history at which the run is terminated: each change writes it anew."`
+	HistoryBytesSuggest      int `default:"4MiB" unit:"bytes" key:"limit.historySize.suggestContinueAsNew" doc:"History size at which workers are told to continue as new."`
+	HistoryBytesWarn         int `default:"10MiB" unit:"bytes" key:"limit.historySize.warn" doc:"History size: operators are told of runs with more."`
+	HistoryBytesMax          int `default:"50MiB" unit:"bytes" key:"limit.historySize.error" doc:"History size at which a run is terminated: each replay reads all of it."`
+	HistoryEventsSuggest     int `default:"4096" unit:"events" key:"limit.historyCount.suggestContinueAsNew" doc:"History length at which workers are told to continue as new."`
+	HistoryEventsWarn        int `default:"10240" unit:"events" key:"limit.historyCount.warn" doc:"History length: operators are told of runs with more."`
+	HistoryEventsMax         int `default:"51200" unit:"events" key:"limit.historyCount.error" doc:"History length at which a run is terminated: each replay reads all of it."`
+	ActivityFailureBytesWarn int `default:"2KiB" unit:"bytes" key:"limit.mutableStateActivityFailureSize.warn" doc:"Last failure kept with a pending activity: operators are told of larger ones."`
+	ActivityFailureBytesMax  int `default:"4KiB" unit:"bytes" key:"limit.mutableStateActivityFailureSize.error" doc:"Last failure kept with a pending activity; longer ones are cut, since the state is written with each transition."`
+	PendingActivitiesMax     int `default:"2000" unit:"activities" key:"limit.numPendingActivities.error" doc:"Activities of one run under way: they are part of its state."`
+	PendingChildrenMax       int `default:"2000" unit:"workflows" key:"limit.numPendingChildExecutions.error" doc:"Child workflows of one run under way: they are part of its state."`
+	PendingSignalsMax        int `default:"2000" unit:"signals" key:"limit.numPendingSignals.error" doc:"Signals of one run to other workflows under way: they are part of its state."`
+	PendingCancelsMax        int `default:"2000" unit:"requests" key:"limit.numPendingCancelRequests.error" doc:"Cancel requests of one run to other workflows under way: they are part of its state."`
+	BufferedEventsMax        int `default:"100" unit:"events" key:"history.maximumBufferedEventsBatch" doc:"Events that wait for a started workflow task to end; beyond it the task is failed."`
+	BufferedBytesMax         int `default:"2MiB" unit:"bytes" key:"history.maximumBufferedEventsSizeInBytes" doc:"Size of events that wait for a started workflow task to end."`
+	SignalsMax               int `default:"10000" unit:"signals" key:"history.maximumSignalsPerExecution" doc:"Signals of one run: each is an event to replay."`
+	UpdatesInFlightMax       int `default:"10" unit:"updates" key:"history.maxInFlightUpdates" doc:"Updates of one run under way: they are held in memory and messages."`
+	UpdatesMax               int `default:"2000" unit:"updates" key:"history.maxTotalUpdates" doc:"Updates of one run: their ids are remembered for its whole life."`
+	UpdateBytesInFlightMax   int `default:"20MiB" unit:"bytes" key:"history.maxInFlightUpdatePayloads" doc:"Requests of updates of one run that wait for a worker: they are held in memory."`
+	QueriesBufferedMax       int `default:"1" unit:"queries" key:"history.MaxBufferedQueryCount" doc:"Queries that wait on one run for its workflow task: they are held in memory."`
+	ResetPointsMax           int `default:"20" unit:"points" key:"history.historyMaxAutoResetPoints" doc:"Reset points remembered by one run; the oldest goes."`
+	CallbacksMax             int `default:"2000" unit:"callbacks" key:"callback.maxPerExecution" doc:"Completion callbacks of one run: they are part of its state."`
+	LinksMax                 int `default:"10" unit:"links" key:"frontend.maxlinksPerRequest" doc:"Links of one request."`
+	LinkBytesMax             int `default:"4000" unit:"bytes" key:"frontend.linkMaxSize" doc:"One link."`
 
 	UpdatesSuggestRatio float64 `default:"0.9" unit:"ratio" key:"history.maxTotalUpdates.suggestContinueAsNewThreshold" doc:"Share of updates_max at which workers are told to continue as new."`
 
 	TaskTimeoutDefault         time.Duration `default:"10s" unit:"time" key:"history.defaultWorkflowTaskTimeout" doc:"Workflow task timeout of a workflow that names none."`
 	TaskTimeoutMax             time.Duration `default:"2m" unit:"time" doc:"Longest workflow task timeout; longer ones are cut, since a dead worker is noticed only then."`
+	TaskRetryExtraMax          time.Duration `default:"10m" unit:"time" key:"history.workflowTaskRetryMaxInterval" doc:"Most that is added to the timeout of a workflow task that keeps failing: from attempt 4 on 5s, doubling, so that it is tried ever more slowly."`
 	TaskHeartbeatMax           time.Duration `default:"30m" unit:"time" key:"history.workflowTaskHeartbeatTimeout" doc:"How long a workflow task may be kept alive for local activities."`
 	SpeculativeScheduleToStart time.Duration `default:"5s" unit:"time" doc:"How long a speculative workflow task waits for a poller before it becomes a normal one."`
 	ReuseIntervalMin           time.Duration `default:"1s" unit:"time" key:"history.workflowIdReuseMinimalInterval" doc:"Least time between terminating starts and chained runs of one workflow id."`
@@ -90,6 +102,17 @@ func positive(v reflect.Value) bool {
 	return v.Int() > 0
 }
 
+const (
+	// RequestBytesMax is the largest request that is read.
+	RequestBytesMax = 4 << 20
+	// NamespacePageDefault is the page size of ListNamespaces when none is asked for.
+	NamespacePageDefault = 100
+	// ArchivedPageMax is the largest page of archived runs a client may ask for.
+	ArchivedPageMax = 10000
+	// PollMin is the shortest time a client may give to a poll.
+	PollMin = 2 * time.Second
+)
+
 // fixedLimits are bounds that no setting moves, since stored data or clients count on them.
 var fixedLimits = []struct {
 	what  string
@@ -101,6 +124,13 @@ var fixedLimits = []struct {
 	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
 	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
 	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
+	{"Request", RequestBytesMax, "bytes", "It is held in memory as a whole, over gRPC as over HTTP; clients know the text of the refusal."},
+	{"Duration that a client gives", int(activity.MaxDuration / (24 * time.Hour)), "days", "Longer ones are cut: added to a time they would overflow."},
+	{"Fairness key of a task", match.FairnessKeyBytesMax, "bytes", "Tasks are counted by it in memory."},
+	{"Lowest priority of a task", int(match.LowestPriority), "level", "Counted from 1, the highest; lower ones count as this one."},
+	{"Namespaces of a page when no size is asked for", NamespacePageDefault, "namespaces", "More than most servers have."},
+	{"Archived runs of one page", ArchivedPageMax, "runs", "Larger pages are refused."},
+	{"Shortest poll", int(PollMin / time.Second), "seconds", "The answer leaves about a second before the caller's time is over, so a shorter one could not wait."},
 	{"Shards of a store", shardsMax, "shards", "One slot each at least."},
 }
 

@@ -36,13 +36,14 @@ func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCom
 		FirstWorkflowTaskCompletedId: e.EventId, CreateTime: e.EventTime, Resettable: true,
 	}
 	s.ResetPoints = append(s.ResetPoints, point)
-	if excess := len(s.ResetPoints) - maxResetPoints; excess > 0 {
-		s.ResetPoints = s.ResetPoints[excess:]
-	}
 }
 
-// maxResetPoints bounds the list: the oldest goes first.
-const maxResetPoints = 20
+// forgetResetPoints bounds the list: the oldest goes first.
+func (t *transition) forgetResetPoints() {
+	if excess := len(t.s.ResetPoints) - t.env.Limits.ResetPoints; excess > 0 {
+		t.s.ResetPoints = t.s.ResetPoints[excess:]
+	}
+}
 
 // addKeywords adds values to a keyword-list attribute that the server keeps itself.
 func (s *State) addKeywords(name string, values ...string) {

@@ -33,7 +33,7 @@ func (t *transition) completeRun(b *batch, a *commandpb.CompleteWorkflowExecutio
 			"CompleteWorkflowExecutionCommandAttributes is not set on CompleteWorkflowExecutionCommand.")
 	}
 	// The cause is the one that clients of this API see for an oversized result.
-	if err := t.tooLarge(badActivity, payloadsBytes(a.GetResult()), "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit."); err != nil {
+	if err := t.tooLarge(badActivity, proto.Size(a.GetResult()), "CompleteWorkflowExecutionCommandAttributes.Result exceeds size limit."); err != nil {
 		return err
 	}
 	completed := &historypb.WorkflowExecutionCompletedEventAttributes{Result: a.GetResult(), WorkflowTaskCompletedEventId: b.completedID}
@@ -55,8 +55,9 @@ func (t *transition) failRun(b *batch, a *commandpb.FailWorkflowExecutionCommand
 		return fail(cause, "FailWorkflowExecutionCommandAttributes is not set on FailWorkflowExecutionCommand.")
 	case a.Failure == nil:
 		return fail(cause, "Failure is not set on FailWorkflowExecutionCommand.")
-	case proto.Size(a.Failure) > t.env.Limits.BlobBytes:
-		return &taskFailure{cause: cause, message: "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit.", terminate: true}
+	}
+	if err := t.tooLarge(cause, proto.Size(a.Failure), "FailWorkflowExecutionCommandAttributes.Failure exceeds size limit."); err != nil {
+		return err
 	}
 	next, retry := t.nextAfterFailure(a.Failure)
 	failed := &historypb.WorkflowExecutionFailedEventAttributes{Failure: a.Failure, RetryState: retry, WorkflowTaskCompletedEventId: b.completedID}
@@ -91,9 +92,6 @@ func (t *transition) cancelRun(b *batch, a *commandpb.CancelWorkflowExecutionCom
 	const cause = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CANCEL_WORKFLOW_EXECUTION_ATTRIBUTES
 	if a == nil {
 		return fail(cause, "CancelWorkflowExecutionCommandAttributes is not set on CancelWorkflowExecutionCommand.")
-	}
-	if err := t.tooLarge(cause, payloadsBytes(a.GetDetails()), "CancelWorkflowExecutionCommandAttributes.Details exceeds size limit."); err != nil {
-		return err
 	}
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
@@ -305,8 +303,8 @@ func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCo
 			return err
 		}
 	}
-	if proto.Size(a.Memo) > t.env.Limits.MemoBytes {
-		return &taskFailure{cause: badContinue, message: "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit.", terminate: true}
+	if err := t.memoTooLarge(badContinue, a.Memo, "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit."); err != nil {
+		return err
 	}
-	return t.tooLarge(badContinue, payloadsBytes(a.Input), "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.")
+	return t.tooLarge(badContinue, proto.Size(a.Input), "ContinueAsNewWorkflowExecutionCommandAttributes. Input exceeds size limit.")
 }

@@ -328,6 +328,7 @@ func Decode(b []byte) (*State, error) {
 	if s.RunID == "" || s.NextEventID < 2 {
 		return nil, ErrCorrupt
 	}
+	s.bytes = len(b)
 	return s, nil
 }
 

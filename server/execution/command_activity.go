@@ -10,9 +10,11 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/server/activity"
+	"perdure/server/match"
 )
 
 const badActivity = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_SCHEDULE_ACTIVITY_ATTRIBUTES
@@ -31,9 +33,9 @@ func (t *transition) scheduleActivity(b *batch, a *commandpb.ScheduleActivityTas
 				"invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: %s", a.ActivityId)
 		}
 	}
-	if t.s.Activities.len() >= t.env.Limits.PendingActivities {
-		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
-			"the number of pending activities, %d, has reached the per-workflow limit of %d", t.s.Activities.len(), t.env.Limits.PendingActivities)
+	if n := t.s.Activities.len(); n >= t.env.Limits.PendingActivities {
+		return tooMany(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_ACTIVITIES_LIMIT_EXCEEDED,
+			"activities", n, t.env.Limits.PendingActivities, "pending_activities_max")
 	}
 	e := t.event(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
 	e.Attributes = &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
@@ -70,7 +72,10 @@ func (t *transition) checkActivity(a *commandpb.ScheduleActivityTaskCommandAttri
 	if errors.Is(err, activity.ErrNoTimeout) {
 		return timeouts, fail(badActivity, "%v ActivityId=%s ActivityType=%s", err, a.ActivityId, a.ActivityType.GetName())
 	}
-	return timeouts, t.tooLarge(badActivity, payloadsBytes(a.Input), "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.")
+	if reason := match.WrongPriority(a.Priority); reason != "" {
+		return timeouts, fail(badActivity, "invalid priorities: %s", reason)
+	}
+	return timeouts, t.tooLarge(badActivity, proto.Size(a.Input), "ScheduleActivityTaskCommandAttributes.Input exceeds size limit.")
 }
 
 func (t *transition) checkActivityNames(a *commandpb.ScheduleActivityTaskCommandAttributes) error {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/server/activity"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -36,9 +37,9 @@ func (t *transition) startChild(b *batch, a *commandpb.StartChildWorkflowExecuti
 	if err := t.checkChild(a); err != nil {
 		return err
 	}
-	if t.s.Children.len() >= t.env.Limits.PendingChildren {
-		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
-			"the number of pending child workflow executions, %d, has reached the per-workflow limit of %d", t.s.Children.len(), t.env.Limits.PendingChildren)
+	if n := t.s.Children.len(); n >= t.env.Limits.PendingChildren {
+		return tooMany(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED,
+			"child workflow executions", n, t.env.Limits.PendingChildren, "pending_children_max")
 	}
 	e := t.event(enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED)
 	e.Attributes = &historypb.HistoryEvent_StartChildWorkflowExecutionInitiatedEventAttributes{
@@ -139,10 +140,13 @@ func (t *transition) checkChildContent(a *commandpb.StartChildWorkflowExecutionC
 			return err
 		}
 	}
-	if proto.Size(a.Memo) > t.env.Limits.MemoBytes {
-		return &taskFailure{cause: badChild, message: "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit.", terminate: true}
+	if reason := match.WrongPriority(a.Priority); reason != "" {
+		return fail(badChild, "%s", reason)
 	}
-	return t.tooLarge(badChild, payloadsBytes(a.Input), "StartChildWorkflowExecutionCommandAttributes.Input exceeds size limit.")
+	if err := t.memoTooLarge(badChild, a.Memo, "StartChildWorkflowExecutionCommandAttributes.Memo exceeds size limit."); err != nil {
+		return err
+	}
+	return t.tooLarge(badChild, proto.Size(a.Input), "StartChildWorkflowExecutionCommandAttributes. Input exceeds size limit.")
 }
 
 func (t *transition) signalExternal(b *batch, a *commandpb.SignalExternalWorkflowExecutionCommandAttributes) error {
@@ -150,8 +154,8 @@ func (t *transition) signalExternal(b *batch, a *commandpb.SignalExternalWorkflo
 		return err
 	}
 	if n := t.s.ExternalSignals.len(); n >= t.env.Limits.PendingSignals {
-		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED,
-			"the number of pending signals to external workflows, %d, has reached the per-workflow limit of %d", n, t.env.Limits.PendingSignals)
+		return tooMany(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_SIGNALS_LIMIT_EXCEEDED,
+			"signals to external workflows", n, t.env.Limits.PendingSignals, "pending_signals_max")
 	}
 	e := t.event(enumspb.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED)
 	e.Attributes = &historypb.HistoryEvent_SignalExternalWorkflowExecutionInitiatedEventAttributes{
@@ -186,7 +190,7 @@ func (t *transition) checkExternalSignal(a *commandpb.SignalExternalWorkflowExec
 	case a.SignalName == "":
 		return fail(badExternalSignal, "SignalName is not set on SignalExternalWorkflowExecutionCommand. WorkflowId=%s Namespace=%s RunId=%s", target, a.Namespace, run)
 	}
-	return t.tooLarge(badExternalSignal, payloadsBytes(a.Input), "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.")
+	return t.tooLarge(badExternalSignal, proto.Size(a.Input), "SignalExternalWorkflowExecutionCommandAttributes.Input exceeds size limit.")
 }
 
 func (t *transition) cancelExternal(b *batch, a *commandpb.RequestCancelExternalWorkflowExecutionCommandAttributes) error {
@@ -194,8 +198,8 @@ func (t *transition) cancelExternal(b *batch, a *commandpb.RequestCancelExternal
 		return err
 	}
 	if n := t.s.ExternalCancels.len(); n >= t.env.Limits.PendingCancels {
-		return fail(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED,
-			"the number of pending requests to cancel external workflows, %d, has reached the per-workflow limit of %d", n, t.env.Limits.PendingCancels)
+		return tooMany(enumspb.WORKFLOW_TASK_FAILED_CAUSE_PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED,
+			"requests to cancel external workflows", n, t.env.Limits.PendingCancels, "pending_cancels_max")
 	}
 	e := t.event(enumspb.EVENT_TYPE_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED)
 	e.Attributes = &historypb.HistoryEvent_RequestCancelExternalWorkflowExecutionInitiatedEventAttributes{

@@ -101,7 +101,7 @@ func (t *transition) recordMarker(b *batch, a *commandpb.RecordMarkerCommandAttr
 	}
 	size := 0
 	for name, details := range a.Details {
-		size += len(name) + payloadsBytes(details)
+		size += len(name) + proto.Size(details)
 	}
 	if err := t.tooLarge(badMarker, size, "RecordMarkerCommandAttributes.Details exceeds size limit."); err != nil {
 		return err
@@ -171,8 +171,8 @@ func (t *transition) modifyProperties(b *batch, a *commandpb.ModifyWorkflowPrope
 	case len(a.UpsertedMemo.GetFields()) == 0:
 		return fail(badProperties, "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.")
 	}
-	if proto.Size(a.UpsertedMemo) > t.env.Limits.MemoBytes {
-		return &taskFailure{cause: badProperties, message: "ModifyWorkflowPropertiesCommandAttributes exceeds size limit.", terminate: true}
+	if err := t.checkUpsertedMemo(a.UpsertedMemo); err != nil {
+		return err
 	}
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED)
 	e.Attributes = &historypb.HistoryEvent_WorkflowPropertiesModifiedEventAttributes{
@@ -183,4 +183,16 @@ func (t *transition) modifyProperties(b *batch, a *commandpb.ModifyWorkflowPrope
 	t.append(e)
 	t.visibility = true
 	return nil
+}
+
+// checkUpsertedMemo bounds what a command adds, and the memo as a whole.
+func (t *transition) checkUpsertedMemo(upsert *commonpb.Memo) error {
+	size := 0
+	for key, value := range upsert.GetFields() {
+		size += len(key) + len(value.GetData())
+	}
+	if err := t.tooLarge(badProperties, size, "ModifyWorkflowPropertiesCommandAttributes exceeds size limit."); err != nil {
+		return err
+	}
+	return t.memoTooLarge(badProperties, mergeMemo(t.s.Memo, upsert), "ModifyWorkflowPropertiesCommandAttributes. Memo exceeds size limit.")
 }

@@ -21,12 +21,16 @@ func Decide(s *State, c Command, env Env) (Decision, error) {
 		return Decision{}, err
 	}
 	t.limitBuffer()
-	t.limitHistory()
-	d := t.decision()
-	if t.failedCall != nil {
-		d.Err = t.failedCall
+	t.weigh(s)
+	excess, err := t.excess(s, c)
+	if err != nil {
+		return Decision{}, err
 	}
-	return d, nil
+	if excess != nil {
+		t = begin(s, env)
+		t.endFor(excess)
+	}
+	return t.decision(), nil
 }
 
 func (t *transition) decide(c Command) error {

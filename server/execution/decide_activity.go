@@ -89,6 +89,7 @@ func (t *transition) heartbeatActivity(c HeartbeatActivity) error {
 		return err
 	}
 	pending.HeartbeatDetails, pending.HeartbeatTime = c.Details, t.env.Now
+	t.grow(c.Details)
 	t.durable = true
 	t.reply = &HeartbeatReply{CancelRequested: pending.CancelEventID != 0, Paused: pending.Paused, Reset: pending.ResetRequested}
 	return nil
@@ -133,6 +134,7 @@ func (t *transition) failActivity(c FailActivity) error {
 	t.durable = true
 	if c.HeartbeatDetails != nil {
 		pending.HeartbeatDetails, pending.HeartbeatTime = c.HeartbeatDetails, t.env.Now
+		t.grow(c.HeartbeatDetails)
 	}
 	retry := t.retryActivity(pending, c.Failure)
 	if retry == enumspb.RETRY_STATE_IN_PROGRESS {
@@ -166,36 +168,24 @@ func (t *transition) retryActivity(a *Activity, failure *failurepb.Failure) enum
 	a.RetryIntervalNano = int64(retry.Interval)
 	a.LastAttemptEnd = t.env.Now
 	a.StartedTime, a.RequestID = time.Time{}, ""
-	a.LastFailure = t.shorten(failure)
+	a.LastFailure = t.keepable(failure)
+	t.grow(a.LastFailure)
 	a.Stamp = t.stamp()
 	return retry.State
 }
 
-// shorten keeps a stored failure small: it is written with every commit while the activity retries.
-func (t *transition) shorten(f *failurepb.Failure) *failurepb.Failure {
-	limit := t.env.Limits.ActivityFailureBytes
-	if proto.Size(f) <= limit {
+// keepable is a failure small enough to be written with every commit while the activity retries.
+func (t *transition) keepable(f *failurepb.Failure) *failurepb.Failure {
+	limits, size := t.env.Limits, proto.Size(f)
+	if size <= limits.ActivityFailureBytes {
+		t.warn("activity_failure_bytes_warn", size, limits.ActivityFailureBytesWarn)
 		return f
 	}
-	short := proto.CloneOf(f)
-	short.StackTrace = cut(short.StackTrace, limit/4)
-	short.Message = cut(short.Message, limit/4)
-	short.Cause, short.EncodedAttributes = nil, nil
-	if app := short.GetApplicationFailureInfo(); app != nil && proto.Size(short) > limit {
-		app.Details = nil
+	t.pass("activity_failure_bytes_max", int64(size))
+	return &failurepb.Failure{
+		Message: "Failure exceeds size limit.", Cause: activity.ShortenFailure(f, limits.ActivityFailureBytes),
+		FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{}},
 	}
-	return short
-}
-
-// cut shortens a text to at most n bytes without breaking a character.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && text[n]&0xC0 == 0x80 {
-		n--
-	}
-	return text[:n]
 }
 
 // endActivity writes the started event, which no one has seen yet, and the

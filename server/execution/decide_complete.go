@@ -24,6 +24,7 @@ type taskFailure struct {
 	message string
 	// terminate also ends the run: the worker would only do the same again.
 	terminate bool
+	passed    []Passed // the limit that is the reason, if one is
 }
 
 func (f *taskFailure) Error() string {
@@ -35,6 +36,15 @@ func (f *taskFailure) Error() string {
 
 func fail(cause enumspb.WorkflowTaskFailedCause, format string, args ...any) error {
 	return &taskFailure{cause: cause, message: fmt.Sprintf(format, args...)}
+}
+
+// tooMany fails a task that asks for more than a run may have under way.
+func tooMany(cause enumspb.WorkflowTaskFailedCause, what string, pending, most int, limit string) error {
+	return &taskFailure{
+		cause:   cause,
+		message: fmt.Sprintf("the number of pending %s, %d, has reached the per-workflow limit of %d", what, pending, most),
+		passed:  []Passed{{Limit: limit, Size: int64(pending) + 1}},
+	}
 }
 
 func (t *transition) completeTask(c CompleteTask) error {
@@ -63,7 +73,7 @@ func (t *transition) completeTask(c CompleteTask) error {
 	var failure *taskFailure
 	if errors.As(err, &failure) {
 		t.s, t.events, t.updates, t.next, t.reply = before.fork(), events, nil, nil, nil
-		t.deferring, t.durable, t.visibility = false, false, false
+		t.deferring, t.durable, t.visibility, t.passed = false, false, false, failure.passed
 		t.failCompletion(failure, c.Request)
 		return nil
 	}
@@ -115,6 +125,7 @@ func (t *transition) complete(c CompleteTask) error {
 	t.persistStarted(task)
 	t.visibility = t.visibility || len(t.s.Problems) > 0
 	completed := t.append(t.taskCompleted(r))
+	t.forgetResetPoints()
 	t.visibility = t.visibility || t.s.LastTaskCompletedID == completed.EventId && len(t.s.ResetPoints) > 0 && t.s.ResetPoints[len(t.s.ResetPoints)-1].FirstWorkflowTaskCompletedId == completed.EventId
 	t.setSticky(r)
 	t.s.CloseAttempted = false
@@ -376,24 +387,23 @@ func (t *transition) closeStartedTask() {
 
 // tooLarge tells that payloads in a command break the blob limit: the run ends.
 func (t *transition) tooLarge(cause enumspb.WorkflowTaskFailedCause, bytes int, message string) error {
-	if bytes <= t.env.Limits.BlobBytes {
-		return nil
+	if bytes > t.env.Limits.BlobBytes {
+		return oversized(cause, message, "blob_bytes_max", bytes)
 	}
-	return &taskFailure{cause: cause, message: message, terminate: true}
+	t.warn("blob_bytes_warn", bytes, t.env.Limits.BlobBytesWarn)
+	return nil
 }
 
-func payloadsBytes(p *commonpb.Payloads) int {
-	total := 0
-	for _, payload := range p.GetPayloads() {
-		total += payloadBytes(payload)
+// memoTooLarge is the same for a memo.
+func (t *transition) memoTooLarge(cause enumspb.WorkflowTaskFailedCause, memo *commonpb.Memo, message string) error {
+	bytes := proto.Size(memo)
+	if bytes > t.env.Limits.MemoBytes {
+		return oversized(cause, message, "memo_bytes_max", bytes)
 	}
-	return total
+	t.warn("memo_bytes_warn", bytes, t.env.Limits.MemoBytesWarn)
+	return nil
 }
 
-func payloadBytes(p *commonpb.Payload) int {
-	total := len(p.GetData())
-	for key, value := range p.GetMetadata() {
-		total += len(key) + len(value)
-	}
-	return total
+func oversized(cause enumspb.WorkflowTaskFailedCause, message, limit string, bytes int) error {
+	return &taskFailure{cause: cause, message: message, terminate: true, passed: []Passed{{Limit: limit, Size: int64(bytes)}}}
 }

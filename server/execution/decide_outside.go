@@ -51,33 +51,6 @@ func (t *transition) signaled(c Signal) *historypb.HistoryEvent {
 	return e
 }
 
-// limitBuffer fails a started task behind which too much has gathered.
-func (t *transition) limitBuffer() {
-	if len(t.s.Buffered) <= t.env.Limits.BufferedEvents && bytesOf(t.s.Buffered) <= t.env.Limits.BufferedBytes {
-		return
-	}
-	t.closeStartedTask()
-	t.s.TaskAttempt = 1
-	t.scheduleTask()
-}
-
-// limitHistory ends a run whose history has outgrown what a worker can replay.
-func (t *transition) limitHistory() {
-	reason := ""
-	switch limits := t.env.Limits; {
-	case !t.s.Open() || !t.durable:
-	case t.s.HistorySize > limits.HistoryBytes:
-		reason = "Workflow history size exceeds limit."
-	case t.s.NextEventID-1 > limits.HistoryEvents:
-		reason = "Workflow history count exceeds limit."
-	}
-	if reason == "" {
-		return
-	}
-	t.closeStartedTask()
-	t.close(t.terminated(reason, nil, serverIdentity), false)
-}
-
 func bytesOf(events []*historypb.HistoryEvent) int {
 	total := 0
 	for _, e := range events {

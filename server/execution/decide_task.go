@@ -46,21 +46,21 @@ func (t *transition) newTask() *WorkflowTask {
 	if !t.s.TaskHeartbeatSince.IsZero() {
 		task.OriginalScheduledTime = t.s.TaskHeartbeatSince
 	}
-	task.Timeout = taskTimeout(duration(t.s.StartedAttributes().GetWorkflowTaskTimeout()), task.Attempt)
+	task.Timeout = taskTimeout(duration(t.s.StartedAttributes().GetWorkflowTaskTimeout()), task.Attempt, t.env.Limits.TaskRetryExtra)
 	return task
 }
 
 // taskTimeout grows from attempt 4 on, so that a task that keeps failing by
-// time-out is tried ever more slowly: plus 5 s, doubling, at most 10 minutes.
-func taskTimeout(base time.Duration, attempt int32) time.Duration {
+// time-out is tried ever more slowly: plus 5 s, doubling, at most extraMax.
+func taskTimeout(base time.Duration, attempt int32, extraMax time.Duration) time.Duration {
 	if attempt < 4 {
 		return base
 	}
 	extra := 5 * time.Second
-	for n := int32(4); n < attempt && extra < 10*time.Minute; n++ {
+	for n := int32(4); n < attempt && extra < extraMax; n++ {
 		extra *= 2
 	}
-	return base + min(extra, 10*time.Minute)
+	return base + min(extra, extraMax)
 }
 
 func (t *transition) taskQueue(task *WorkflowTask) *taskqueuepb.TaskQueue {

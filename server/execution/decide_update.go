@@ -10,6 +10,7 @@ import (
 	protocolpb "go.temporal.io/api/protocol/v1"
 	"go.temporal.io/api/serviceerror"
 	updatepb "go.temporal.io/api/update/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 const badMessage = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_UPDATE_WORKFLOW_EXECUTION_MESSAGE
@@ -26,7 +27,7 @@ func (t *transition) admitUpdate(c AdmitUpdate) error {
 		t.reply = &UpdateState{Update: *known}
 		return nil
 	}
-	if err := t.mayAdmit(); err != nil {
+	if err := t.mayAdmit(c); err != nil {
 		return err
 	}
 	t.s.UpdateCount++
@@ -37,7 +38,7 @@ func (t *transition) admitUpdate(c AdmitUpdate) error {
 	return nil
 }
 
-func (t *transition) mayAdmit() error {
+func (t *transition) mayAdmit(c AdmitUpdate) error {
 	switch {
 	case !t.s.Open():
 		return errCompleted()
@@ -46,23 +47,35 @@ func (t *transition) mayAdmit() error {
 	case t.s.WorkflowTaskFailures >= 2 || (t.s.Task != nil && t.s.Task.Attempt >= 3):
 		return serviceerror.NewWorkflowNotReady("Unable to perform workflow execution update due to Workflow Task in failed state.")
 	}
-	inFlight, total := 0, int64(0)
+	return t.roomForUpdate(c)
+}
+
+func (t *transition) roomForUpdate(c AdmitUpdate) error {
+	limits := t.env.Limits
+	inFlight, total, bytes := 0, int64(0), proto.Size(c.Request)
 	for _, u := range t.s.Updates.entries {
 		total++
 		if u.Stage < UpdateCompleted {
 			inFlight++
+			bytes += proto.Size(u.Request)
 		}
 	}
-	if inFlight >= t.env.Limits.UpdatesInFlight {
-		return &serviceerror.ResourceExhausted{
-			Cause: enumspb.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT, Scope: enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
-			Message: fmt.Sprintf("limit on number of concurrent in-flight updates has been reached (%v)", t.env.Limits.UpdatesInFlight),
-		}
-	}
-	if total >= t.env.Limits.Updates {
-		return serviceerror.NewFailedPrecondition(fmt.Sprintf("limit on number of total updates has been reached (%v)", t.env.Limits.Updates))
+	switch {
+	case inFlight >= limits.UpdatesInFlight:
+		return errTooManyUpdates("limit on number of concurrent in-flight updates has been reached (%d)", limits.UpdatesInFlight)
+	case bytes > limits.UpdateBytesInFlight:
+		return errTooManyUpdates("limit on total payload size of in-flight updates has been reached (%d bytes)", limits.UpdateBytesInFlight)
+	case total >= limits.Updates:
+		return serviceerror.NewFailedPrecondition(fmt.Sprintf("The limit on the total number of distinct updates in this workflow has been reached (%d).", limits.Updates))
 	}
 	return nil
+}
+
+func errTooManyUpdates(format string, limit int) error {
+	return &serviceerror.ResourceExhausted{
+		Cause: enumspb.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT, Scope: enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
+		Message: fmt.Sprintf(format, limit),
+	}
 }
 
 // scheduleSpeculative makes a task pending that only carries updates. Unless

@@ -29,8 +29,13 @@ type Namespace struct {
 
 // Limits are the bounds that the core enforces. Units are in the names.
 type Limits struct {
+	BlobBytesWarn               int
 	BlobBytes                   int
+	MemoBytesWarn               int
 	MemoBytes                   int
+	TransactionBytes            int64
+	StateBytesWarn              int
+	StateBytes                  int
 	IDBytes                     int
 	PendingActivities           int
 	PendingChildren             int
@@ -40,14 +45,19 @@ type Limits struct {
 	BufferedBytes               int
 	Signals                     int64
 	UpdatesInFlight             int
+	UpdateBytesInFlight         int
 	Updates                     int64
 	HistoryBytesSuggest         int64
 	HistoryEventsSuggest        int64
+	HistoryBytesWarn            int64
 	HistoryBytes                int64
+	HistoryEventsWarn           int64
 	HistoryEvents               int64
+	ActivityFailureBytesWarn    int
 	ActivityFailureBytes        int
 	TaskTimeoutDefault          time.Duration
 	TaskTimeoutMax              time.Duration
+	TaskRetryExtra              time.Duration
 	TaskHeartbeat               time.Duration
 	SpeculativeScheduleToStart  time.Duration
 	ChainedStartInterval        time.Duration
@@ -58,14 +68,15 @@ type Limits struct {
 // DefaultLimits are the limits of the public API's reference.
 func DefaultLimits() Limits {
 	return Limits{
-		BlobBytes: 2 << 20, MemoBytes: 2 << 20, IDBytes: 1000,
+		BlobBytesWarn: 512 << 10, BlobBytes: 2 << 20, MemoBytesWarn: 2 << 10, MemoBytes: 2 << 20, IDBytes: 1000,
+		TransactionBytes: 4 << 20, StateBytesWarn: 1 << 20, StateBytes: 8 << 20,
 		PendingActivities: 2000, PendingChildren: 2000, PendingSignals: 2000, PendingCancels: 2000,
 		BufferedEvents: 100, BufferedBytes: 2 << 20,
-		Signals: 10000, UpdatesInFlight: 10, Updates: 2000, UpdatesSuggestContinueRatio: 0.9,
+		Signals: 10000, UpdatesInFlight: 10, UpdateBytesInFlight: 20 << 20, Updates: 2000, UpdatesSuggestContinueRatio: 0.9,
 		HistoryBytesSuggest: 4 << 20, HistoryEventsSuggest: 4 << 10,
-		HistoryBytes: 50 << 20, HistoryEvents: 50 << 10,
-		ActivityFailureBytes: 4 << 10,
-		TaskTimeoutDefault:   10 * time.Second, TaskTimeoutMax: 120 * time.Second, TaskHeartbeat: 30 * time.Minute,
+		HistoryBytesWarn: 10 << 20, HistoryBytes: 50 << 20, HistoryEventsWarn: 10 << 10, HistoryEvents: 50 << 10,
+		ActivityFailureBytesWarn: 2 << 10, ActivityFailureBytes: 4 << 10,
+		TaskTimeoutDefault: 10 * time.Second, TaskTimeoutMax: 120 * time.Second, TaskRetryExtra: 10 * time.Minute, TaskHeartbeat: 30 * time.Minute,
 		SpeculativeScheduleToStart: 5 * time.Second, ChainedStartInterval: time.Second, ResetPoints: 20,
 	}
 }
@@ -89,6 +100,14 @@ type Decision struct {
 	Updates []UpdateResult
 	// VisibilityChanged tells that what search shows of the run is different now.
 	VisibilityChanged bool
+	// Passed are the limits that the decision ran into and operators should hear of.
+	Passed []Passed
+}
+
+// Passed is a limit by its name in docs/limits.md, and how large it was that passed it.
+type Passed struct {
+	Limit string
+	Size  int64 // in the limit's unit
 }
 
 // UpdateResult tells what became of an update.
@@ -114,7 +133,10 @@ type transition struct {
 	visibility bool
 	// failedCall is what the caller gets although the transition stands.
 	failedCall error
-	known      map[string]bool // other namespaces that exist
+	passed     []Passed
+	// grown are bytes that the state may have grown by beside those of events.
+	grown int
+	known map[string]bool // other namespaces that exist
 }
 
 func begin(s *State, env Env) *transition {
@@ -126,7 +148,7 @@ func (t *transition) decision() Decision {
 	t.s.Version++
 	return Decision{
 		State: t.s, Events: t.events, Volatile: !t.durable, Next: t.next,
-		Reply: t.reply, Updates: t.updates, VisibilityChanged: t.visibility,
+		Reply: t.reply, Updates: t.updates, VisibilityChanged: t.visibility, Err: t.failedCall, Passed: t.passed,
 	}
 }
 

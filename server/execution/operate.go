@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/server/activity"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -124,6 +125,7 @@ func (t *transition) pauseActivity(c PauseActivity) error {
 			continue
 		}
 		a.Paused, a.PauseTime, a.PauseIdentity, a.PauseReason, a.PauseRequestID = true, t.env.Now, c.Identity, c.Reason, c.RequestID
+		t.grown += len(c.Identity) + len(c.Reason) + len(c.RequestID)
 		if a.StartedTime.IsZero() {
 			a.Stamp = t.stamp() // an offer that is out is not to be taken
 		}
@@ -234,6 +236,7 @@ func (t *transition) mergeOptions(a *Activity, o *activitypb.ActivityOptions, ma
 	merged.StartToCloseTimeout, merged.HeartbeatTimeout = durationpb.New(timeouts.StartToClose), durationpb.New(timeouts.Heartbeat)
 	merged.RetryPolicy = activity.FillRetryPolicy(merged.RetryPolicy)
 	a.Options = merged
+	t.grow(merged)
 	return nil
 }
 
@@ -254,6 +257,9 @@ func mergeOption(merged *historypb.ActivityTaskScheduledEventAttributes, o *acti
 	case "heartbeat_timeout":
 		merged.HeartbeatTimeout = o.GetHeartbeatTimeout()
 	case "priority":
+		if reason := match.WrongPriority(o.GetPriority()); reason != "" {
+			return serviceerror.NewInvalidArgument(reason)
+		}
 		merged.Priority = o.GetPriority()
 	case "retry_policy":
 		merged.RetryPolicy = o.GetRetryPolicy()

@@ -188,6 +188,9 @@ func (r *rig) showDecision(d Decision, err error) string {
 	if d.Err != nil {
 		fmt.Fprintf(&b, "error: %v\n", d.Err)
 	}
+	for _, p := range d.Passed {
+		fmt.Fprintf(&b, "passed: %s with %d\n", p.Limit, p.Size)
+	}
 	for _, e := range r.s.Buffered {
 		fmt.Fprintf(&b, "  ~ %s\n", showEvent(e))
 	}

@@ -48,6 +48,8 @@ func Fork(c Reset, base *State, env Env) (Decision, error) {
 	t.s.TaskAttempt = 1
 	t.scheduleTask()
 	t.events = append(copyEvents(c.Prefix), t.events...)
+	t.forgetResetPoints()
+	t.weigh(&State{})
 	return t.decision(), nil
 }
 

@@ -62,7 +62,8 @@ func startRequest() *workflowservice.StartWorkflowExecutionRequest {
 
 func (r *rig) begin(c Start) Decision {
 	c.RunID = "run-1"
-	d := Begin(c, r.env())
+	d, err := Begin(c, r.env())
+	require.NoError(r.t, err)
 	r.adopt(d)
 	if started, ok := d.Reply.(*TaskStarted); ok {
 		r.lastStart = started

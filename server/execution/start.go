@@ -39,13 +39,18 @@ type Parent struct {
 }
 
 // Begin decides the first transition of a new run. The reply is *TaskStarted
-// when the first task was started eagerly.
-func Begin(c Start, env Env) Decision {
+// when the first task was started eagerly. InvalidArgument when the request is too large for one write; a
+// child's was taken with its parent's command.
+func Begin(c Start, env Env) (Decision, error) {
 	s := &State{
 		NamespaceID: env.Namespace.ID, WorkflowID: c.Request.WorkflowId, RunID: c.RunID,
 		RequestID: c.Request.RequestId, NextEventID: 1,
 	}
-	return startRun(s, startedAttributes(c, env), c.Request.UserMetadata, &c, env)
+	d := startRun(s, startedAttributes(c, env), c.Request.UserMetadata, &c, env)
+	if size, limit := d.State.HistorySize, env.Limits.TransactionBytes; size > limit && c.Parent == nil {
+		return Decision{}, tooLargeTransaction(size, limit)
+	}
+	return d, nil
 }
 
 func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEventAttributes {
@@ -115,5 +120,6 @@ func startRun(s *State, started *historypb.WorkflowExecutionStartedEventAttribut
 	if c != nil && c.Eager && t.s.Task != nil {
 		t.reply = t.start(c.Request.Identity, c.Request.RequestId)
 	}
+	t.weigh(&State{})
 	return t.decision()
 }

@@ -71,6 +71,10 @@ type State struct {
 	// Problems say why the run's tasks keep failing, for search.
 	Problems []string
 
+	// bytes is a bound of the encoded state's size, heavy that it passed its warning; in memory only.
+	bytes int
+	heavy bool
+
 	// Set between Decode and Attach: the value is the one of event 1.
 	memoAsStarted, attributesAsStarted bool
 

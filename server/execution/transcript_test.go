@@ -179,10 +179,13 @@ func setLimits(l *Limits, a args) {
 			"blob": &l.BlobBytes, "memo": &l.MemoBytes, "id": &l.IDBytes, "activities": &l.PendingActivities, "children": &l.PendingChildren,
 			"external-signals": &l.PendingSignals, "external-cancels": &l.PendingCancels, "buffered": &l.BufferedEvents,
 			"buffered-bytes": &l.BufferedBytes, "in-flight": &l.UpdatesInFlight, "activity-failure": &l.ActivityFailureBytes,
+			"blob-warn": &l.BlobBytesWarn, "memo-warn": &l.MemoBytesWarn, "state": &l.StateBytes, "state-warn": &l.StateBytesWarn,
+			"update-bytes": &l.UpdateBytesInFlight, "activity-failure-warn": &l.ActivityFailureBytesWarn, "reset-points": &l.ResetPoints,
 		}
 		wide := map[string]*int64{
 			"signals": &l.Signals, "updates": &l.Updates, "suggest-bytes": &l.HistoryBytesSuggest, "suggest-events": &l.HistoryEventsSuggest,
 			"history-bytes": &l.HistoryBytes, "history-events": &l.HistoryEvents,
+			"history-bytes-warn": &l.HistoryBytesWarn, "history-events-warn": &l.HistoryEventsWarn, "transaction": &l.TransactionBytes,
 		}
 		switch {
 		case fields[key] != nil:
@@ -266,7 +269,7 @@ func (r *rig) activityCommand(name string, a args) Command {
 	}
 	switch name {
 	case "heartbeat":
-		return HeartbeatActivity{Activity: ref, Details: text(a["details"])}
+		return HeartbeatActivity{Activity: ref, Details: a.blob("details")}
 	case "complete-activity":
 		return CompleteActivity{Activity: ref, Result: text(a["result"]), Identity: "worker"}
 	case "fail-activity":

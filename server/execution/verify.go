@@ -8,6 +8,7 @@ import (
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/proto"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -127,13 +128,19 @@ func compareFacts(p *problems, stored, told *State) {
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)
 	sameMessage(p, "priority", stored.Priority, told.Priority)
 	sameMessage(p, "started event", stored.Started, told.Started)
-	same(p, "reset points", len(stored.ResetPoints), len(told.ResetPoints))
-	for i := range min(len(stored.ResetPoints), len(told.ResetPoints)) {
-		sameMessage(p, fmt.Sprintf("reset point %d", i), stored.ResetPoints[i], told.ResetPoints[i])
-	}
+	compareResetPoints(p, stored.ResetPoints, told.ResetPoints)
 	p.require(!stored.NotifyParent || told.NotifyParent, "the parent is to be told of a close that it has no part in")
 	p.require(!stored.ClosePolicyDue || told.ClosePolicyDue, "children are to be dealt with that there are none of")
 	compareUpdates(p, stored, told)
+}
+
+// compareResetPoints: history tells of all of them, the state keeps the newest.
+func compareResetPoints(p *problems, stored, told []*workflowpb.ResetPointInfo) {
+	forgotten := len(told) - len(stored)
+	p.require(forgotten >= 0 && (forgotten == 0 || len(stored) > 0), "history tells of %d reset points, the state of %d", len(told), len(stored))
+	for i := range min(len(stored), len(told)) {
+		sameMessage(p, fmt.Sprintf("reset point %d", i), stored[len(stored)-1-i], told[len(told)-1-i])
+	}
 }
 
 // compareTask looks at a task that is in history; others leave no trace.

@@ -16,6 +16,7 @@ import (
 	"perdure/server/clock"
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/limitwatch"
 	"perdure/server/namespace"
 	"perdure/visibility"
 )
@@ -24,10 +25,7 @@ import (
 // tools unlock their features by it.
 const ServerVersion = "1.32.0"
 
-// RequestBytesMax is the largest request that is read. Clients know the text of the refusal.
-const RequestBytesMax = 4 << 20
-
-// Config is what a frontend is made of. All but Observer and Clock must be set.
+// Config is what a frontend is made of. All but Observer, Watch and Clock must be set.
 type Config struct {
 	History    cluster.History
 	Matching   cluster.Matching
@@ -42,6 +40,7 @@ type Config struct {
 	ClusterInfo            ClusterInfo
 	Logger                 *slog.Logger
 	Observer               Observer
+	Watch                  *limitwatch.Watch
 	Clock                  clock.Clock
 }
 
@@ -67,6 +66,7 @@ type Frontend struct {
 	info       ClusterInfo
 	logger     *slog.Logger
 	observer   Observer
+	watch      *limitwatch.Watch
 	clock      clock.Clock
 	rates      *rates
 	polls      *pollGate
@@ -91,6 +91,7 @@ func New(c Config) *Frontend {
 		info:       c.ClusterInfo,
 		logger:     c.Logger,
 		observer:   c.Observer,
+		watch:      c.Watch,
 		clock:      c.Clock,
 		rates:      newRates(c.Limits),
 		polls:      newPollGate(c.ConcurrentLongPollsMax),
@@ -115,7 +116,7 @@ func (f *Frontend) ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(f.chain()...),
 		grpc.ChainStreamInterceptor(f.recoverStream),
-		grpc.MaxRecvMsgSize(RequestBytesMax),
+		grpc.MaxRecvMsgSize(config.RequestBytesMax),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.ForceServerCodecV2(newLenientCodec()),
 		// Clients ping every 10 s or slower, also without a call under way.

@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/api/temporalproto/openapi"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/metadata"
+
+	"perdure/server/config"
 )
 
 // HTTPConfig is what the HTTP/JSON API can be told.
@@ -53,7 +55,7 @@ func (f *Frontend) HTTPHandler(c HTTPConfig) (http.Handler, error) {
 	mux.Handle("GET /swagger.json", document(openapi.OpenAPIV2JSONSpec, "application/vnd.oai.openapi+json;version=2.0"))
 	mux.Handle("GET /openapi.yaml", document(openapi.OpenAPIV3YAMLSpec, "application/vnd.oai.openapi;version=3.0"))
 	mux.Handle("/", chooseFormat(gateway))
-	return f.observed(c, onlyHosts(c.Hosts, http.MaxBytesHandler(withTimeout(mux), RequestBytesMax))), nil
+	return f.observed(c, onlyHosts(c.Hosts, http.MaxBytesHandler(withTimeout(mux), config.RequestBytesMax))), nil
 }
 
 func headerMatcher(more []string) runtime.HeaderMatcherFunc {

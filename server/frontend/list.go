@@ -9,12 +9,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/apierr"
+	"perdure/server/config"
 	"perdure/visibility"
 	"perdure/visibility/query"
 )
-
-// archivedPageSizeMax is the largest page of archived runs a client may ask for.
-const archivedPageSizeMax = 10000
 
 // ListWorkflowExecutions finds runs by a filter.
 func (f *Frontend) ListWorkflowExecutions(ctx context.Context, req *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
@@ -38,8 +36,8 @@ func (f *Frontend) ScanWorkflowExecutions(ctx context.Context, req *workflowserv
 
 // ListArchivedWorkflowExecutions finds runs in the archive, of which there is none yet.
 func (f *Frontend) ListArchivedWorkflowExecutions(_ context.Context, req *workflowservice.ListArchivedWorkflowExecutionsRequest) (*workflowservice.ListArchivedWorkflowExecutionsResponse, error) {
-	if req.GetPageSize() > archivedPageSizeMax {
-		return nil, apierr.InvalidArgument("PageSize is larger than allowed %d.", archivedPageSizeMax)
+	if req.GetPageSize() > config.ArchivedPageMax {
+		return nil, apierr.InvalidArgument("PageSize is larger than allowed %d.", config.ArchivedPageMax)
 	}
 	return nil, apierr.InvalidArgument("Cluster is not configured for visibility archival.")
 }

@@ -18,7 +18,7 @@ func (f *Frontend) ExecuteMultiOperation(ctx context.Context, req *workflowservi
 	if err != nil {
 		return nil, err
 	}
-	if err := eachOperation(f.checkMultiStart(ns, start), f.checkMultiUpdate(ns, start, update)); err != nil {
+	if err := eachOperation(f.checkMultiStart(ctx, ns, start), f.checkMultiUpdate(ns, start, update)); err != nil {
 		return nil, err
 	}
 	return waitUntilDrain(f, ctx, func(ctx context.Context) (*workflowservice.ExecuteMultiOperationResponse, error) {
@@ -53,7 +53,7 @@ func eachOperation(errs ...error) error {
 
 var errOtherNamespace = serviceerror.NewInvalidArgument("Operation namespace did not match request's namespace.")
 
-func (f *Frontend) checkMultiStart(ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest) error {
+func (f *Frontend) checkMultiStart(ctx context.Context, ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest) error {
 	switch {
 	case req.GetNamespace() != "" && req.GetNamespace() != ns.Name:
 		return errOtherNamespace
@@ -68,7 +68,7 @@ func (f *Frontend) checkMultiStart(ns *cluster.Namespace, req *workflowservice.S
 		return err
 	}
 	req.Namespace = ns.Name
-	return f.checkStart(ns, req, startRules)
+	return f.checkStart(ctx, ns, req, startRules)
 }
 
 func (f *Frontend) checkMultiUpdate(ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, req *workflowservice.UpdateWorkflowExecutionRequest) error {

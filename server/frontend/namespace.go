@@ -14,13 +14,12 @@ import (
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
+	"perdure/server/config"
 )
 
 const (
 	// localClusterName is the name a cluster without others has in this protocol.
 	localClusterName = "active"
-	// namespacePageDefault is the page size of ListNamespaces when none is asked for.
-	namespacePageDefault = 100
 	// badBinariesMax keeps the namespace record small; every poll looks into it.
 	badBinariesMax = 10
 )
@@ -115,7 +114,7 @@ func (f *Frontend) ListNamespaces(ctx context.Context, req *workflowservice.List
 	}
 	size := int(req.GetPageSize())
 	if size <= 0 {
-		size = namespacePageDefault
+		size = config.NamespacePageDefault
 	}
 	resp := &workflowservice.ListNamespacesResponse{}
 	after, last := string(req.GetNextPageToken()), ""

@@ -13,7 +13,7 @@ import (
 )
 
 // completionBytesMax is the largest workflow task completion a worker may
-// build before it has to split it; one request still is at most RequestBytesMax.
+// build before it has to split it; one request still is at most config.RequestBytesMax.
 const completionBytesMax = 40 << 20
 
 // described shows a namespace as clients see it.

@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 	"errors"
-	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	deploymentpb "go.temporal.io/api/deployment/v1"
@@ -13,11 +12,8 @@ import (
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
+	"perdure/server/config"
 )
-
-// pollTimeoutMin is the shortest poll that is taken: the answer leaves about a
-// second before the deadline, so less leaves no time to wait.
-const pollTimeoutMin = 2 * time.Second
 
 // PollWorkflowTaskQueue waits for a workflow task or a query.
 func (f *Frontend) PollWorkflowTaskQueue(ctx context.Context, req *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
@@ -90,7 +86,7 @@ func (f *Frontend) checkPollTimeout(ctx context.Context) error {
 	if !ok {
 		return apierr.InvalidArgument("Context timeout is not set.")
 	}
-	if deadline.Sub(f.clock.Now()) < pollTimeoutMin {
+	if deadline.Sub(f.clock.Now()) < config.PollMin {
 		return serviceerror.NewFailedPrecondition("Context timeout is too short.")
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 
 // QueryWorkflow asks a worker about the state of a run.
 func (f *Frontend) QueryWorkflow(ctx context.Context, req *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
-	if err := f.checkQuery(req); err != nil {
+	if err := f.checkQuery(ctx, req); err != nil {
 		return nil, err
 	}
 	return waitUntilDrain(f, ctx, func(ctx context.Context) (*workflowservice.QueryWorkflowResponse, error) {
@@ -18,7 +18,7 @@ func (f *Frontend) QueryWorkflow(ctx context.Context, req *workflowservice.Query
 	})
 }
 
-func (f *Frontend) checkQuery(req *workflowservice.QueryWorkflowRequest) error {
+func (f *Frontend) checkQuery(ctx context.Context, req *workflowservice.QueryWorkflowRequest) error {
 	if err := checkExecution(req.GetExecution()); err != nil {
 		return err
 	}
@@ -28,14 +28,14 @@ func (f *Frontend) checkQuery(req *workflowservice.QueryWorkflowRequest) error {
 	case req.GetQuery().GetQueryType() == "":
 		return apierr.InvalidArgument("QueryType is not set on request.")
 	}
-	return f.checkBlob(req.GetQuery().GetQueryArgs())
+	return f.checkBlob(ctx, req.GetQuery().GetQueryArgs())
 }
 
 // RespondQueryTaskCompleted brings a worker's answer to a query. One that is
 // too large becomes a failure of the query.
 func (f *Frontend) RespondQueryTaskCompleted(ctx context.Context, req *workflowservice.RespondQueryTaskCompletedRequest) (*workflowservice.RespondQueryTaskCompletedResponse, error) {
-	if f.oversized(req.GetQueryResult()) {
-		failQuery(req, "Blob data size exceeds limit.")
+	if f.oversized(ctx, req.GetQueryResult()) {
+		failQuery(req, blobTooLarge)
 	}
 	return f.matching.RespondQueryTaskCompleted(ctx, namespaceOf(ctx), req)
 }

@@ -19,7 +19,7 @@ const (
 // large to keep fail the activity, and the worker is told to cancel it.
 func (f *Frontend) RecordActivityTaskHeartbeat(ctx context.Context, req *workflowservice.RecordActivityTaskHeartbeatRequest) (*workflowservice.RecordActivityTaskHeartbeatResponse, error) {
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetDetails()) {
+	if !f.oversized(ctx, req.GetDetails()) {
 		return f.history.RecordActivityTaskHeartbeat(ctx, ns, req)
 	}
 	_, err := f.history.RespondActivityTaskFailed(ctx, ns, &workflowservice.RespondActivityTaskFailedRequest{
@@ -38,7 +38,7 @@ func (f *Frontend) RespondActivityTaskCompleted(ctx context.Context, req *workfl
 		return nil, err
 	}
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetResult()) {
+	if !f.oversized(ctx, req.GetResult()) {
 		return f.history.RespondActivityTaskCompleted(ctx, ns, req)
 	}
 	_, err := f.history.RespondActivityTaskFailed(ctx, ns, &workflowservice.RespondActivityTaskFailedRequest{
@@ -60,7 +60,7 @@ func (f *Frontend) RespondActivityTaskFailed(ctx context.Context, req *workflows
 	if req.GetFailure() != nil && req.GetFailure().GetApplicationFailureInfo() == nil {
 		return nil, apierr.InvalidArgument("Failure must have ApplicationFailureInfo.")
 	}
-	failure, details, cut := f.limitActivityFailure(req.GetFailure(), req.GetLastHeartbeatDetails())
+	failure, details, cut := f.limitActivityFailure(ctx, req.GetFailure(), req.GetLastHeartbeatDetails())
 	req.Failure, req.LastHeartbeatDetails = failure, details
 	resp, err := f.history.RespondActivityTaskFailed(ctx, namespaceOf(ctx), req)
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *Frontend) RespondActivityTaskCanceled(ctx context.Context, req *workflo
 		return nil, err
 	}
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetDetails()) {
+	if !f.oversized(ctx, req.GetDetails()) {
 		return f.history.RespondActivityTaskCanceled(ctx, ns, req)
 	}
 	_, err := f.history.RespondActivityTaskFailed(ctx, ns, &workflowservice.RespondActivityTaskFailedRequest{

@@ -50,7 +50,7 @@ func (f *Frontend) RecordActivityTaskHeartbeatById(ctx context.Context, req *wor
 		return nil, err
 	}
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetDetails()) {
+	if !f.oversized(ctx, req.GetDetails()) {
 		return f.history.RecordActivityTaskHeartbeatById(ctx, ns, req)
 	}
 	if _, err := f.history.RespondActivityTaskFailedById(ctx, ns, failByID(req, heartbeatTooLarge)); err != nil {
@@ -65,7 +65,7 @@ func (f *Frontend) RespondActivityTaskCompletedById(ctx context.Context, req *wo
 		return nil, err
 	}
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetResult()) {
+	if !f.oversized(ctx, req.GetResult()) {
 		return f.history.RespondActivityTaskCompletedById(ctx, ns, req)
 	}
 	if _, err := f.history.RespondActivityTaskFailedById(ctx, ns, failByID(req, resultTooLarge)); err != nil {
@@ -79,7 +79,7 @@ func (f *Frontend) RespondActivityTaskFailedById(ctx context.Context, req *workf
 	if err := f.checkByID(req); err != nil {
 		return nil, err
 	}
-	failure, details, cut := f.limitActivityFailure(req.GetFailure(), req.GetLastHeartbeatDetails())
+	failure, details, cut := f.limitActivityFailure(ctx, req.GetFailure(), req.GetLastHeartbeatDetails())
 	req.Failure, req.LastHeartbeatDetails = failure, details
 	resp, err := f.history.RespondActivityTaskFailedById(ctx, namespaceOf(ctx), req)
 	if err != nil {
@@ -95,7 +95,7 @@ func (f *Frontend) RespondActivityTaskCanceledById(ctx context.Context, req *wor
 		return nil, err
 	}
 	ns := namespaceOf(ctx)
-	if !f.oversized(req.GetDetails()) {
+	if !f.oversized(ctx, req.GetDetails()) {
 		return f.history.RespondActivityTaskCanceledById(ctx, ns, req)
 	}
 	if _, err := f.history.RespondActivityTaskFailedById(ctx, ns, failByID(req, cancelTooLarge)); err != nil {
@@ -106,13 +106,13 @@ func (f *Frontend) RespondActivityTaskCanceledById(ctx context.Context, req *wor
 
 // limitActivityFailure returns a failure and last heartbeat details that are
 // small enough to keep, and what stands for those that were not.
-func (f *Frontend) limitActivityFailure(failure *failurepb.Failure, details *commonpb.Payloads) (*failurepb.Failure, *commonpb.Payloads, []*failurepb.Failure) {
+func (f *Frontend) limitActivityFailure(ctx context.Context, failure *failurepb.Failure, details *commonpb.Payloads) (*failurepb.Failure, *commonpb.Payloads, []*failurepb.Failure) {
 	var cut []*failurepb.Failure
-	if f.oversized(details) {
+	if f.oversized(ctx, details) {
 		details = nil
 		cut = append(cut, serverFailure(heartbeatTooLarge))
 	}
-	limited, replaced := f.limitFailure(failure)
+	limited, replaced := f.limitFailure(ctx, failure)
 	if replaced {
 		cut = append(cut, limited)
 	}

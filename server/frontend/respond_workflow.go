@@ -4,6 +4,7 @@ import (
 	"context"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	querypb "go.temporal.io/api/query/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
 
@@ -13,6 +14,13 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, req *workfl
 	if err := f.checkIdentity(req.GetIdentity()); err != nil {
 		return nil, err
 	}
+	for id, result := range req.GetQueryResults() {
+		if f.oversized(ctx, result.GetAnswer()) {
+			req.QueryResults[id] = &querypb.WorkflowQueryResult{
+				ResultType: enumspb.QUERY_RESULT_TYPE_FAILED, ErrorMessage: blobTooLarge, Failure: serverFailure(blobTooLarge),
+			}
+		}
+	}
 	return f.history.RespondWorkflowTaskCompleted(ctx, namespaceOf(ctx), req)
 }
 
@@ -21,7 +29,7 @@ func (f *Frontend) RespondWorkflowTaskFailed(ctx context.Context, req *workflows
 	if err := f.checkIdentity(req.GetIdentity()); err != nil {
 		return nil, err
 	}
-	req.Failure, _ = f.limitFailure(req.GetFailure())
+	req.Failure, _ = f.limitFailure(ctx, req.GetFailure())
 	return f.history.RespondWorkflowTaskFailed(ctx, namespaceOf(ctx), req)
 }
 

@@ -11,13 +11,13 @@ import (
 
 // SignalWorkflowExecution sends a signal to a run.
 func (f *Frontend) SignalWorkflowExecution(ctx context.Context, req *workflowservice.SignalWorkflowExecutionRequest) (*workflowservice.SignalWorkflowExecutionResponse, error) {
-	if err := f.checkSignal(req); err != nil {
+	if err := f.checkSignal(ctx, req); err != nil {
 		return nil, err
 	}
 	return f.history.SignalWorkflowExecution(ctx, namespaceOf(ctx), req)
 }
 
-func (f *Frontend) checkSignal(req *workflowservice.SignalWorkflowExecutionRequest) error {
+func (f *Frontend) checkSignal(ctx context.Context, req *workflowservice.SignalWorkflowExecutionRequest) error {
 	if err := checkExecution(req.GetWorkflowExecution()); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (f *Frontend) checkSignal(req *workflowservice.SignalWorkflowExecutionReque
 	if err := f.checkLinks(req.GetLinks()); err != nil {
 		return err
 	}
-	if err := f.checkBlob(req.GetInput()); err != nil {
+	if err := f.checkBlob(ctx, req.GetInput()); err != nil {
 		return err
 	}
 	return nil
@@ -54,7 +54,7 @@ var signalWithStartRules = rules{
 func (f *Frontend) SignalWithStartWorkflowExecution(ctx context.Context, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
 	ns := namespaceOf(ctx)
 	start := startOf(req)
-	if err := f.checkStart(ns, start, signalWithStartRules); err != nil {
+	if err := f.checkStart(ctx, ns, start, signalWithStartRules); err != nil {
 		return nil, err
 	}
 	takeOver(req, start)
@@ -64,7 +64,7 @@ func (f *Frontend) SignalWithStartWorkflowExecution(ctx context.Context, req *wo
 	case f.tooLong(req.GetSignalName()):
 		return nil, apierr.InvalidArgument("signal name exceeds maximum allowed length (%d/%d)", len(req.GetSignalName()), f.limits.IDBytesMax)
 	}
-	if err := f.checkBlob(req.GetSignalInput()); err != nil {
+	if err := f.checkBlob(ctx, req.GetSignalInput()); err != nil {
 		return nil, err
 	}
 	return f.history.SignalWithStartWorkflowExecution(ctx, ns, req)

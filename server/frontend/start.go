@@ -13,7 +13,6 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/server/apierr"
@@ -24,7 +23,7 @@ import (
 // StartWorkflowExecution starts a run.
 func (f *Frontend) StartWorkflowExecution(ctx context.Context, req *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	ns := namespaceOf(ctx)
-	if err := f.checkStart(ns, req, startRules); err != nil {
+	if err := f.checkStart(ctx, ns, req, startRules); err != nil {
 		return nil, err
 	}
 	return f.history.StartWorkflowExecution(ctx, ns, req)
@@ -56,7 +55,7 @@ func (r rules) withLength(words, text string, max int) string {
 
 // checkStart refuses a bad request and fills in what a client may leave out:
 // policies, timeouts, retry policy, request id and kind of the task queue.
-func (f *Frontend) checkStart(ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, r rules) error {
+func (f *Frontend) checkStart(ctx context.Context, ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, r rules) error {
 	for _, check := range []func() error{
 		func() error { return f.checkStartNames(req, r) },
 		func() error { return resolvePolicies(req, r) },
@@ -68,7 +67,7 @@ func (f *Frontend) checkStart(ns *cluster.Namespace, req *workflowservice.StartW
 		func() error { return f.checkCallbacks(req.GetCompletionCallbacks()) },
 		func() error { return checkOnConflict(req.GetOnConflictOptions()) },
 		func() error { return checkSearchAttributes(ns, req.GetSearchAttributes()) },
-		func() error { return f.checkStartSizes(req) },
+		func() error { return f.checkStartSizes(ctx, req) },
 		func() error { return checkOverride(req.GetVersioningOverride(), req.GetTaskQueue().GetName()) },
 	} {
 		if err := check(); err != nil {
@@ -196,11 +195,11 @@ func checkSearchAttributes(ns *cluster.Namespace, sa *commonpb.SearchAttributes)
 	return nil
 }
 
-func (f *Frontend) checkStartSizes(req *workflowservice.StartWorkflowExecutionRequest) error {
-	if proto.Size(req.GetMemo()) > f.limits.MemoBytesMax {
+func (f *Frontend) checkStartSizes(ctx context.Context, req *workflowservice.StartWorkflowExecutionRequest) error {
+	if f.passes(ctx, req.GetMemo(), "memo", f.limits.MemoBytesWarn, f.limits.MemoBytesMax) {
 		return apierr.InvalidArgument("Memo size exceeds limit.")
 	}
-	return f.checkBlob(req.GetInput())
+	return f.checkBlob(ctx, req.GetInput())
 }
 
 // checkOverride refuses a run pinned to a worker deployment version: no queue

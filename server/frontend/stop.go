@@ -30,9 +30,6 @@ func (f *Frontend) TerminateWorkflowExecution(ctx context.Context, req *workflow
 	if err := f.checkLinks(req.GetLinks()); err != nil {
 		return nil, err
 	}
-	if err := f.checkBlob(req.GetDetails()); err != nil {
-		return nil, err
-	}
 	req.Reason = cmp.Or(req.GetReason(), "terminated by user via frontend")
 	req.Identity = cmp.Or(req.GetIdentity(), "frontend-service")
 	return f.history.TerminateWorkflowExecution(ctx, namespaceOf(ctx), req)

@@ -1,8 +1,8 @@
 package frontend
 
 import (
+	"context"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
@@ -11,7 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"perdure/server/activity"
 	"perdure/server/apierr"
+	"perdure/server/match"
 )
 
 const (
@@ -20,8 +22,6 @@ const (
 	// internalQueue is the name under which servers of this protocol run their
 	// own workers; clients cannot use it.
 	internalQueue = "temporal-sys-per-ns-tq"
-	// durationMax caps every duration a client gives: longer ones overflow when added to a time.
-	durationMax = 100 * 365 * 24 * time.Hour
 )
 
 // tooLong tells whether an id, name or type is longer than any store takes.
@@ -60,15 +60,31 @@ func isUUID(text string) bool {
 	return err == nil
 }
 
+const blobTooLarge = "Blob data size exceeds limit."
+
 // checkBlob refuses payloads that are too large for one message and one commit.
-func (f *Frontend) checkBlob(p *commonpb.Payloads) error {
-	if f.oversized(p) {
-		return apierr.InvalidArgument("Blob data size exceeds limit.")
+func (f *Frontend) checkBlob(ctx context.Context, p *commonpb.Payloads) error {
+	if f.oversized(ctx, p) {
+		return apierr.InvalidArgument(blobTooLarge)
 	}
 	return nil
 }
 
-func (f *Frontend) oversized(m proto.Message) bool { return proto.Size(m) > f.limits.BlobBytesMax }
+func (f *Frontend) oversized(ctx context.Context, m proto.Message) bool {
+	return f.passes(ctx, m, "blob", f.limits.BlobBytesWarn, f.limits.BlobBytesMax)
+}
+
+// passes tells whether m is larger than max, and operators when it is larger than warn.
+func (f *Frontend) passes(ctx context.Context, m proto.Message, limits string, warn, max int) bool {
+	size := proto.Size(m)
+	switch {
+	case size > max:
+		f.watch.Passed(namespaceOf(ctx).Name, limits+"_bytes_max", int64(size))
+	case size > warn:
+		f.watch.Passed(namespaceOf(ctx).Name, limits+"_bytes_warn", int64(size))
+	}
+	return size > max
+}
 
 // checkTaskQueue checks the name of a queue and makes an unset kind normal.
 func (f *Frontend) checkTaskQueue(q *taskqueuepb.TaskQueue) error {
@@ -98,8 +114,8 @@ func checkDuration(d *durationpb.Duration) (*durationpb.Duration, string) {
 		return nil, ""
 	case d.AsDuration() < 0:
 		return nil, "negative duration"
-	case d.AsDuration() > durationMax:
-		return durationpb.New(durationMax), ""
+	case d.AsDuration() > activity.MaxDuration:
+		return durationpb.New(activity.MaxDuration), ""
 	}
 	if err := d.CheckValid(); err != nil {
 		return nil, "invalid duration"
@@ -108,16 +124,8 @@ func checkDuration(d *durationpb.Duration) (*durationpb.Duration, string) {
 }
 
 func (f *Frontend) checkPriority(p *commonpb.Priority) error {
-	switch {
-	case p.GetPriorityKey() < 0:
-		return apierr.InvalidArgument("priority key can't be negative")
-	case len(p.GetFairnessKey()) > fairnessKeyBytesMax:
-		return apierr.InvalidArgument("fairness key length exceeds limit")
-	case p.GetFairnessWeight() < 0:
-		return apierr.InvalidArgument("must be greater than zero")
+	if reason := match.WrongPriority(p); reason != "" {
+		return apierr.InvalidArgument("%s", reason)
 	}
 	return nil
 }
-
-// fairnessKeyBytesMax keeps fairness keys short enough to count tasks by them in memory.
-const fairnessKeyBytesMax = 64

@@ -253,7 +253,8 @@ func TestStartAcrossATakeover(t *testing.T) {
 		n.eventually("the shard serves again", s.serving)
 		run := n.begin("a")
 
-		late := n.beginRun(s, shop, starting{request: startRequest("a", "late"), kind: "start", lease: w.lease}, nil)
+		late, err := n.beginRun(s, shop, starting{request: startRequest("a", "late"), kind: "start", lease: w.lease}, nil)
+		require.NoError(t, err)
 		require.Error(t, n.settle(t.Context(), late))
 		s.unpin(late.entry)
 		s.release(key, w)

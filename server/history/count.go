@@ -44,10 +44,13 @@ var (
 // count tells the metrics what a decision has done.
 func (e *Engine) count(en *entry, d execution.Decision) {
 	e.metrics.transitions.Inc()
+	name := e.names.of(en.workflow.NamespaceID)
+	for _, p := range d.Passed {
+		e.watch.Passed(name, p.Limit, p.Size, "workflow_id", en.workflow.WorkflowID, "run_id", en.runID)
+	}
 	if e.cfg.Metrics == nil {
 		return
 	}
-	name := e.names.of(en.workflow.NamespaceID)
 	for _, event := range d.Events {
 		if outcome := taskOutcomes[event.EventType]; outcome != "" {
 			metrics.WorkflowTasks.In(e.cfg.Metrics, metrics.NamespaceOutcome{Namespace: name, Outcome: outcome}).Inc()

@@ -13,6 +13,7 @@ import (
 
 	"perdure/server/cluster"
 	"perdure/server/execution"
+	"perdure/server/limitwatch"
 	"perdure/server/metrics"
 	"perdure/server/store"
 	"perdure/visibility"
@@ -52,6 +53,8 @@ type Config struct {
 	LookAhead time.Duration
 	// LongPoll is how long a call waits for history or an update before it tells how far things are. Default 20 s.
 	LongPoll time.Duration
+	// BufferedQueries is how many queries may wait on one run for its workflow task. Default 1.
+	BufferedQueries int
 	// NoPollerWindow is how long a queue without polls still counts as served. Default 20 s.
 	NoPollerWindow time.Duration
 	// CheckpointInterval is how often a busy shard's log is trimmed. Default 10 s.
@@ -80,6 +83,9 @@ func (c *Config) setDefaults() {
 	if c.NoPollerWindow == 0 {
 		c.NoPollerWindow = 20 * time.Second
 	}
+	if c.BufferedQueries == 0 {
+		c.BufferedQueries = 1
+	}
 	if c.CheckpointInterval == 0 {
 		c.CheckpointInterval = 10 * time.Second
 	}
@@ -93,6 +99,7 @@ func (c *Config) setDefaults() {
 type Engine struct {
 	cfg       Config
 	metrics   engineMetrics
+	watch     *limitwatch.Watch
 	names     namespaceNames
 	committer *committer
 	lookups   *lookups
@@ -121,6 +128,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg.setDefaults()
 	e := &Engine{cfg: cfg, draining: make(chan struct{})}
 	e.metrics = newEngineMetrics(cfg.Metrics)
+	e.watch = limitwatch.New(cfg.Logger, cfg.Metrics)
 	cfg.Metrics.OnScrape(e.measureLogs)
 	e.committer = newCommitter(e)
 	e.lookups = newLookups(cfg.Store)

@@ -61,7 +61,8 @@ type pendingResult struct {
 // tailLimitBytes bounds the events of one execution kept in memory.
 const tailLimitBytes = 1 << 20
 
-// do decides a command on the entry and waits until it is durable.
+// do decides a command on the entry and waits until it is durable. With an
+// error the decision stands if it has a state.
 func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execution.Decision, error) {
 	env, err := e.envByID(ctx, en.workflow.NamespaceID)
 	if err != nil {
@@ -88,6 +89,9 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	// An error, too, may tell of a state that is not durable yet.
 	if waitErr := t.wait(ctx); waitErr != nil {
 		return execution.Decision{}, waitErr
+	}
+	if err == nil {
+		err = d.Err
 	}
 	return d, err
 }

@@ -41,9 +41,6 @@ func (q *bufferedQuery) finish(o queryOutcome) {
 	}
 }
 
-// bufferedQueriesMax bounds the queries that wait on one run.
-const bufferedQueriesMax = 1
-
 func errQueryCleared() error {
 	return serviceerror.NewUnavailable("buffered query cleared, please retry")
 }
@@ -229,11 +226,11 @@ func (e *Engine) bufferQuery(ctx context.Context, en *entry, query *querypb.Work
 	case en.state.Task == nil:
 		en.mu.Unlock()
 		return queryOutcome{direct: true}
-	case len(en.queries) >= bufferedQueriesMax:
+	case len(en.queries) >= e.cfg.BufferedQueries:
 		en.mu.Unlock()
 		return queryOutcome{err: &serviceerror.ResourceExhausted{
 			Cause: enumspb.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW, Scope: enumspb.RESOURCE_EXHAUSTED_SCOPE_NAMESPACE,
-			Message: "query buffer is full, cannot accept new consistent queries",
+			Message: "consistent query buffer is full, this may be caused by too many queries and workflow not able to process query fast enough",
 		}}
 	}
 	en.queries = append(en.queries, q)

@@ -208,9 +208,10 @@ func TestCallsAfterTheEnd(t *testing.T) {
 		s := n.shardFor("a")
 		lease := n.leaseOf("a")
 		n.close()
-		b := n.beginRun(s, shop, starting{request: startRequest("a", "late"), kind: "start", lease: lease}, nil)
+		b, err := n.beginRun(s, shop, starting{request: startRequest("a", "late"), kind: "start", lease: lease}, nil)
+		require.NoError(t, err)
 		require.Error(t, n.settle(t.Context(), b))
-		_, err := n.lookups.current(t.Context(), keyOf(shop.ID, "a"))
+		_, err = n.lookups.current(t.Context(), keyOf(shop.ID, "a"))
 		require.Error(t, err)
 	})
 }

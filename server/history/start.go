@@ -156,7 +156,7 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 		return nil, err
 	}
 	if existing == nil {
-		return e.beginRun(s, ns, p, nil), nil
+		return e.beginRun(s, ns, p, nil)
 	}
 	existing.mu.Lock()
 	defer existing.mu.Unlock()
@@ -200,7 +200,7 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 		if err := mayReuse(state, p); err != nil {
 			return nil, err
 		}
-		return e.beginRun(s, ns, p, nil), nil
+		return e.beginRun(s, ns, p, nil)
 	}
 	switch p.conflict {
 	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
@@ -259,7 +259,7 @@ func (e *Engine) attach(ns *cluster.Namespace, p starting, existing *entry) erro
 	if after := e.install(existing, d); after != nil {
 		e.spawn(func(context.Context) { after() })
 	}
-	return nil
+	return d.Err
 }
 
 // replace terminates the open run and begins a new one in the same group.
@@ -272,7 +272,7 @@ func (e *Engine) replace(s *shard, ns *cluster.Namespace, p starting, existing *
 	if err != nil {
 		return nil, err
 	}
-	return e.beginRunAs(s, ns, p, runID, &ending{entry: existing, decision: d}), nil
+	return e.beginRunAs(s, ns, p, runID, &ending{entry: existing, decision: d})
 }
 
 // ending is a decision on a run that goes into the same group as the begin of another.
@@ -292,16 +292,19 @@ func (x ending) change() *change {
 	return newChange(en, d)
 }
 
-func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *ending) *begun {
+func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *ending) (*begun, error) {
 	return e.beginRunAs(s, ns, p, uuid.NewString(), old)
 }
 
 // beginRunAs decides and queues the first transition of a run.
-func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) *begun {
-	d := execution.Begin(execution.Start{
+func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) (*begun, error) {
+	d, err := execution.Begin(execution.Start{
 		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent,
 		Eager: p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
 	}, e.env(ns))
+	if err != nil {
+		return nil, err
+	}
 	en := s.newEntry(keyOf(ns.ID, p.request.WorkflowId), p.lease, d)
 	en.pinned = 1
 	en.mu.Lock()
@@ -314,7 +317,7 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 	s.register(en)
 	metrics.WorkflowsStarted.In(e.cfg.Metrics, metrics.Started{Namespace: ns.Name, Kind: p.kind}).Inc()
 	eager, _ := d.Reply.(*execution.TaskStarted)
-	return &begun{entry: en, state: d.State, isNew: true, eager: eager}
+	return &begun{entry: en, state: d.State, isNew: true, eager: eager}, nil
 }
 
 func (e *Engine) SignalWithStartWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {

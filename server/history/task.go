@@ -145,12 +145,12 @@ func (e *Engine) RespondWorkflowTaskCompleted(ctx context.Context, ns *cluster.N
 		ScheduledEventID: token.ScheduledEventID, StartedEventID: token.StartedEventID, Stamp: token.Stamp, Request: req,
 		KnownNamespaces: e.namedNamespaces(ctx, ns, req.Commands),
 	})
-	if err != nil {
+	if d.State == nil {
 		return nil, err
 	}
 	en.answerQueries(token.Stamp, req.QueryResults, d)
-	if d.Err != nil {
-		return nil, d.Err
+	if err != nil {
+		return nil, err
 	}
 	return e.completedResponse(ctx, ns, en, d)
 }

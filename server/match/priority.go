@@ -1,5 +1,7 @@
 package match
 
+import commonpb "go.temporal.io/api/common/v1"
+
 // The priorities a task may have; a lower one goes out first.
 const (
 	HighestPriority int32 = 1
@@ -13,6 +15,22 @@ func Priority(p int32) int32 {
 		return DefaultPriority
 	}
 	return min(max(p, HighestPriority), LowestPriority)
+}
+
+// FairnessKeyBytesMax keeps fairness keys short enough to count tasks by them in memory.
+const FairnessKeyBytesMax = 64
+
+// WrongPriority says what is wrong with a priority that a client gave; empty: nothing.
+func WrongPriority(p *commonpb.Priority) string {
+	switch {
+	case p.GetPriorityKey() < 0:
+		return "priority key can't be negative"
+	case len(p.GetFairnessKey()) > FairnessKeyBytesMax:
+		return "fairness key length exceeds limit"
+	case p.GetFairnessWeight() < 0:
+		return "must be greater than zero"
+	}
+	return ""
 }
 
 // The bounds of a fairness weight, which clients know.

@@ -16,6 +16,7 @@ import (
 	"perdure/server/metrics"
 	"perdure/server/namespace"
 	"perdure/server/store"
+	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/indexer"
@@ -29,6 +30,7 @@ type services struct {
 	namespaces *namespace.Registry
 	matching   *matching.Engine
 	history    *history.Engine
+	worker     *worker.Service
 	frontend   *frontend.Frontend
 	api        http.Handler
 }
@@ -55,6 +57,10 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 	if err := s.startEngines(ctx, c, o); err != nil {
 		return err
 	}
+	s.worker = worker.New(worker.Config{
+		Namespaces: s.namespaces, Housekeeping: s.history, SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
+	})
+	s.worker.Start()
 	return s.makeFrontend(ctx, c, o)
 }
 
@@ -136,6 +142,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		Workers: workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		Limits:  c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
+		NamespaceDeleted: s.worker.Kick,
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})
 	return err
@@ -170,6 +177,9 @@ func (s *services) stop(ctx context.Context) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
+	}
+	if s.worker != nil {
+		note("stop the worker service", s.worker.Stop(ctx))
 	}
 	if s.history != nil {
 		note("stop history", s.history.Stop(ctx))

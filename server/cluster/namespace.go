@@ -24,6 +24,8 @@ type Namespace struct {
 	CreatedAt        time.Time
 	SearchAttributes attr.Types // custom attributes by the user's name
 	Version          int64      // of the stored record
+	// RemoveAfter is when the record of a deleted namespace may go; zero: it is not deleted.
+	RemoveAfter time.Time
 }
 
 // Namespaces resolves namespaces. Unknown ones are serviceerror.NamespaceNotFound.

@@ -25,6 +25,7 @@ func completion(a args, lines string) *workflowservice.RespondWorkflowTaskComple
 	if a.has("sticky") {
 		request.StickyAttributes = stickyOn(a["sticky"], a.text("sticky-timeout", "5s"))
 	}
+	request.BinaryChecksum = a["binary"]
 	if a.has("build") {
 		request.WorkerVersionStamp = &commonpb.WorkerVersionStamp{BuildId: a["build"]}
 	}

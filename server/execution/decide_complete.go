@@ -64,6 +64,10 @@ func (t *transition) completeTask(c CompleteTask) error {
 		t.failedCall = serviceerror.NewNotFound("workflow task heartbeat timeout")
 		return nil
 	}
+	if binary := c.Request.GetBinaryChecksum(); binary != "" && t.env.Namespace.BadBinaries[binary] != nil {
+		t.failCompletion(&taskFailure{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_BINARY, message: fmt.Sprintf("binary %s is marked as bad deployment", binary)}, c.Request)
+		return nil
+	}
 	if t.dropSpeculative(c) {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	namespacepb "go.temporal.io/api/namespace/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
@@ -45,7 +46,8 @@ func newRig(t require.TestingT) *rig {
 func (r *rig) env() Env {
 	return Env{
 		Now: r.now, Limits: r.limits,
-		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD}},
+		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+			BadBinaries: map[string]*namespacepb.BadBinaryInfo{"bad": {Reason: "breaks"}}},
 		NewID: func() string {
 			r.ids++
 			return fmt.Sprintf("id-%d", r.ids)

@@ -239,6 +239,10 @@ func (s *State) Open() bool {
 	return s.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 }
 
+// Settled tells whether the run has closed and has nothing left to tell
+// anybody, so that it may be removed.
+func (s *State) Settled() bool { return !s.Open() && !s.NotifyParent && !s.ClosePolicyDue }
+
 // StartedAttributes are the attributes of event 1.
 func (s *State) StartedAttributes() *historypb.WorkflowExecutionStartedEventAttributes {
 	return s.Started.GetWorkflowExecutionStartedEventAttributes()

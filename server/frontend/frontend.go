@@ -42,6 +42,8 @@ type Config struct {
 	Observer               Observer
 	Watch                  *limitwatch.Watch
 	Clock                  clock.Clock
+	// NamespaceDeleted is told when there is something to reclaim; nil: nobody is.
+	NamespaceDeleted func()
 }
 
 // ClusterInfo is what GetClusterInfo tells.
@@ -72,6 +74,8 @@ type Frontend struct {
 	polls      *pollGate
 	health     *health.Server
 
+	namespaceDeleted func()
+
 	draining context.Context // done when long polls should end
 	drain    context.CancelFunc
 }
@@ -96,6 +100,9 @@ func New(c Config) *Frontend {
 		rates:      newRates(c.Limits),
 		polls:      newPollGate(c.ConcurrentLongPollsMax),
 		health:     newHealth(),
+	}
+	if f.namespaceDeleted = c.NamespaceDeleted; f.namespaceDeleted == nil {
+		f.namespaceDeleted = func() {}
 	}
 	if f.info.ClusterName == "" {
 		f.info.ClusterName = localClusterName
@@ -155,7 +162,7 @@ type service struct {
 func (f *Frontend) services() []service {
 	return []service{
 		{&workflowservice.WorkflowService_ServiceDesc, f},
-		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces}},
+		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces, deleted: f.namespaceDeleted}},
 	}
 }
 

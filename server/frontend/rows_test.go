@@ -87,7 +87,7 @@ var servedMethods = strings.Fields(`
 	ResetWorkflowExecution DeleteWorkflowExecution UpdateWorkflowExecutionOptions
 	PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
 	PauseActivityExecution UnpauseActivityExecution ResetActivityExecution UpdateActivityExecutionOptions
-	PauseWorkflowExecution UnpauseWorkflowExecution
+	PauseWorkflowExecution UnpauseWorkflowExecution DeleteNamespace
 	AddSearchAttributes RemoveSearchAttributes ListSearchAttributes`)
 
 // decidedBehind matches recorded errors that depend on the state of an

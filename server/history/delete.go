@@ -42,7 +42,7 @@ func (e *Engine) delete(ctx context.Context, en *entry) error {
 	if err != nil {
 		return err
 	}
-	if err := e.unlist(ctx, state); err != nil {
+	if err := e.unlist(ctx, tombstone(state)); err != nil {
 		return err
 	}
 	en.mu.Lock()
@@ -70,23 +70,6 @@ func (e *Engine) awaitSilence(ctx context.Context, en *entry) (*execution.State,
 		case <-ctx.Done():
 			return nil, contextError(ctx)
 		}
-	}
-}
-
-// unlist removes the run from search and waits until it is.
-func (e *Engine) unlist(ctx context.Context, s *execution.State) error {
-	if e.cfg.Indexer == nil {
-		return nil
-	}
-	gone := record(s)
-	gone.Deleted, gone.Version = true, s.Version+1
-	done := make(chan struct{})
-	e.cfg.Indexer.Enqueue(gone, func() { close(done) })
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx)
 	}
 }
 

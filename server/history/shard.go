@@ -229,6 +229,13 @@ func (s *shard) forgetLocked(key store.ExecutionKey, en *entry) {
 	}
 }
 
+// cached is the entry of a run, nil when it is not in memory.
+func (s *shard) cached(key store.ExecutionKey) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entries[key]
+}
+
 // unpin lets go of an entry that a look-up returned.
 func (s *shard) unpin(en *entry) {
 	s.mu.Lock()

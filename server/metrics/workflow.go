@@ -6,6 +6,9 @@ const Workflow Domain = "Workflows"
 // Started labels a new run. Kind is start, signal_with_start, child, continue_as_new, retry, cron.
 type Started struct{ Namespace, Kind string }
 
+// Chore names something the worker service does on its own.
+type Chore struct{ Chore string }
+
 // Closed labels a closed run with its status in lower case.
 type Closed struct{ Namespace, Status string }
 
@@ -43,6 +46,12 @@ var (
 	// HistoryBytes tells how large closed histories are.
 	HistoryBytes = histogram[None](Def{Domain: Workflow, Name: "perdure_history_bytes", Unit: "bytes", Buckets: size,
 		Help: "Size of a run's history when it closed."})
+	// RunsDeleted counts runs removed by retention and with their namespace.
+	RunsDeleted = counter[Namespaced](Def{Domain: Workflow, Name: "perdure_runs_deleted_total", Unit: "runs",
+		Help: "Runs removed since their retention was over or their namespace was deleted."})
+	// ChoresFailed counts attempts of the worker service that failed and are repeated.
+	ChoresFailed = counter[Chore](Def{Domain: Workflow, Name: "perdure_chores_failed_total", Unit: "attempts",
+		Help: "Attempts of the worker service (retention, removal of namespaces) that failed and are tried again."})
 	// LongPolls counts clients that wait for an execution to change.
 	LongPolls = gauge[None](Def{Domain: Workflow, Name: "perdure_long_polls_waiting", Unit: "calls",
 		Help: "Calls that wait for an execution to change: history, updates, results."})

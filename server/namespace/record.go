@@ -30,6 +30,7 @@ type record struct {
 	BadBinaries      map[string]badBinary `json:"badBinaries,omitempty"`
 	CreatedAt        time.Time            `json:"createdAt"`
 	SearchAttributes map[string]int32     `json:"searchAttributes,omitempty"`
+	RemoveAfter      time.Time            `json:"removeAfter,omitzero"`
 }
 
 type badBinary struct {
@@ -50,6 +51,7 @@ func encode(n *cluster.Namespace) (store.Meta, error) {
 		BadBinaries:      map[string]badBinary{},
 		CreatedAt:        n.CreatedAt,
 		SearchAttributes: map[string]int32{},
+		RemoveAfter:      n.RemoveAfter,
 	}
 	for checksum, b := range n.BadBinaries {
 		r.BadBinaries[checksum] = badBinary{b.GetReason(), b.GetOperator(), b.GetCreateTime().AsTime()}
@@ -77,6 +79,7 @@ func decode(m store.Meta) (*cluster.Namespace, error) {
 		BadBinaries:      map[string]*namespacepb.BadBinaryInfo{},
 		CreatedAt:        r.CreatedAt,
 		SearchAttributes: attr.Types{},
+		RemoveAfter:      r.RemoveAfter,
 		Version:          m.Version,
 	}
 	for checksum, b := range r.BadBinaries {

@@ -63,6 +63,10 @@ func (s *metaStore) PutMeta(_ context.Context, m store.Meta) error {
 	if s.records[m.Kind+"/"+m.Key].Version != m.Version-1 {
 		return store.ErrConflict
 	}
+	if m.Data == nil {
+		delete(s.records, m.Kind+"/"+m.Key)
+		return nil
+	}
 	s.records[m.Kind+"/"+m.Key] = m
 	return nil
 }

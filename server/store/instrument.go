@@ -72,7 +72,7 @@ func (s *instrumented) DeleteExecutions(ctx context.Context, lease Lease, keys [
 	return s.Store.DeleteExecutions(ctx, lease, keys)
 }
 
-func (s *instrumented) Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) (keys []ExecutionKey, err error) {
+func (s *instrumented) Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) (runs []*Execution, err error) {
 	defer func(start time.Time) { s.done("Closed", start, err) }(time.Now())
 	return s.Store.Closed(ctx, namespaceID, before, after, limit)
 }

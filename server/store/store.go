@@ -62,7 +62,7 @@ type Store interface {
 	DeleteExecutions(ctx context.Context, lease Lease, keys []ExecutionKey) error
 	// Closed pages through closed runs of a namespace whose ClosedAt is before
 	// the given time, oldest first: in order of (Exec, Slot), starting behind after.
-	Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) ([]ExecutionKey, error)
+	Closed(ctx context.Context, namespaceID string, before time.Time, after ExecutionKey, limit int) ([]*Execution, error)
 	// Executions pages through all runs, open and closed, oldest first: in order
 	// of (Exec, Slot), starting behind after. For tools that look at a whole store.
 	Executions(ctx context.Context, after ExecutionKey, limit int) ([]*Execution, error)

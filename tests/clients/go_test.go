@@ -37,7 +37,7 @@ func TestGoSDK(t *testing.T) {
 		"failure": failureCase, "activity-timeout": activityTimeoutCase, "run-timeout": runTimeoutCase, "memo": memoCase,
 		"side-effect-replay": sideEffectCase, "id-policies": idPoliciesCase, "parallel-activities": parallelCase,
 		"start-delay": startDelayCase, "eager-start": eagerStartCase,
-		"update-before-delayed-start": delayedUpdateCase, "priority": priorityCase, "pause": pauseCase,
+		"update-before-delayed-start": delayedUpdateCase, "priority": priorityCase, "pause": pauseCase, "delete-namespace": deleteNamespaceCase,
 	}
 	names := map[string]bool{}
 	for name := range cases {

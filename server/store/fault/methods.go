@@ -72,8 +72,8 @@ func (s *Store) DeleteExecutions(ctx context.Context, lease store.Lease, keys []
 }
 
 // Closed may fail.
-func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]store.ExecutionKey, error) {
-	return read(ctx, s, "Closed", func() ([]store.ExecutionKey, error) {
+func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	return read(ctx, s, "Closed", func() ([]*store.Execution, error) {
 		return s.inner.Closed(ctx, namespaceID, before, after, limit)
 	})
 }

@@ -221,27 +221,23 @@ func (d *Data) remove(key store.ExecutionKey) {
 }
 
 // Closed pages through closed runs.
-func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) (keys []store.ExecutionKey, err error) {
-	err = s.read(ctx, func(d *Data) error {
-		for key, run := range d.executions {
-			due := !run.ClosedAt.IsZero() && run.ClosedAt.Before(before)
-			if due && run.Workflow.NamespaceID == namespaceID && compareAge(key, after) > 0 {
-				keys = append(keys, key)
-			}
-		}
-		slices.SortFunc(keys, compareAge)
-		keys = head(keys, limit)
-		return nil
+func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	return s.page(ctx, after, limit, func(run *store.Execution) bool {
+		return !run.ClosedAt.IsZero() && run.ClosedAt.Before(before) && run.Workflow.NamespaceID == namespaceID
 	})
-	return keys, err
 }
 
 // Executions pages through all runs.
-func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) (runs []*store.Execution, err error) {
+func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	return s.page(ctx, after, limit, func(*store.Execution) bool { return true })
+}
+
+// page returns the first runs behind a key that are wanted.
+func (s *Store) page(ctx context.Context, after store.ExecutionKey, limit int, wanted func(*store.Execution) bool) (runs []*store.Execution, err error) {
 	err = s.read(ctx, func(d *Data) error {
 		var keys []store.ExecutionKey
-		for key := range d.executions {
-			if compareAge(key, after) > 0 {
+		for key, run := range d.executions {
+			if compareAge(key, after) > 0 && wanted(run) {
 				keys = append(keys, key)
 			}
 		}

@@ -107,8 +107,9 @@ func (s *Store) DeleteExecutions(ctx context.Context, lease store.Lease, keys []
 }
 
 // Closed pages through closed runs in the order of the primary key.
-func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]store.ExecutionKey, error) {
-	return collect(ctx, s, pgx.RowToStructByPos[store.ExecutionKey], `SELECT slot, exec FROM execution
+func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	scan := func(row pgx.CollectableRow) (*store.Execution, error) { return scanExecution(row) }
+	return collect(ctx, s, scan, `SELECT `+executionColumns+` FROM execution AS run
 		WHERE (exec, slot) > ($1::bigint, $2::int) AND closed_at < $3 AND namespace_id = $4 ORDER BY exec, slot LIMIT $5`,
 		after.Exec, after.Slot, before, escape(namespaceID), limit)
 }

@@ -87,18 +87,18 @@ func (s *Store) DeleteExecutions(ctx context.Context, lease store.Lease, keys []
 	})
 }
 
+func scanRun(rows *sql.Rows, into **store.Execution) error {
+	*into = &store.Execution{}
+	return scanExecution(rows, *into)
+}
+
 // Closed pages through closed runs in the order of the primary key.
-func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]store.ExecutionKey, error) {
-	scan := func(rows *sql.Rows, into *store.ExecutionKey) error { return rows.Scan(&into.Slot, &into.Exec) }
-	return collect(ctx, s, scan, `SELECT slot, exec FROM execution WHERE (exec, slot) > (?, ?)
+func (s *Store) Closed(ctx context.Context, namespaceID string, before time.Time, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
+	return collect(ctx, s, scanRun, selectExecution+`WHERE (exec, slot) > (?, ?)
 		AND closed_at < ? AND namespace_id = ? ORDER BY exec, slot LIMIT ?`, after.Exec, after.Slot, micros(before), namespaceID, limit)
 }
 
 // Executions pages through all runs in the order of the primary key.
 func (s *Store) Executions(ctx context.Context, after store.ExecutionKey, limit int) ([]*store.Execution, error) {
-	scan := func(rows *sql.Rows, into **store.Execution) error {
-		*into = &store.Execution{}
-		return scanExecution(rows, *into)
-	}
-	return collect(ctx, s, scan, selectExecution+"WHERE (exec, slot) > (?, ?) ORDER BY exec, slot LIMIT ?", after.Exec, after.Slot, limit)
+	return collect(ctx, s, scanRun, selectExecution+"WHERE (exec, slot) > (?, ?) ORDER BY exec, slot LIMIT ?", after.Exec, after.Slot, limit)
 }

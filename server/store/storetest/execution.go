@@ -130,7 +130,7 @@ func testRunLoad(t *testing.T, f *fixture) {
 func testClosedPages(t *testing.T, f *fixture) {
 	a := f.owned(t)
 	part := store.ShardGroup{Lease: a.Lease}
-	var want []store.ExecutionKey
+	var want []*store.Execution
 	for exec := int64(1); exec <= 20; exec++ {
 		for slot := a.FirstSlot; slot < a.FirstSlot+3; slot++ {
 			write := start(fmt.Sprintf("w-%d", exec), slot, exec)
@@ -142,14 +142,14 @@ func testClosedPages(t *testing.T, f *fixture) {
 				write.ClosedAt = sampleTime.Add(time.Hour) // not before the time asked for
 			case 3:
 				write.ClosedAt = sampleTime.Add(time.Hour - time.Microsecond*time.Duration(exec))
-				want = append(want, write.Key)
+				want = append(want, &write.Execution)
 			}
 			part.Executions = append(part.Executions, write)
 		}
 	}
 	f.commit(t, part)
-	var got []store.ExecutionKey
-	for after := (store.ExecutionKey{}); ; after = got[len(got)-1] {
+	var got []*store.Execution
+	for after := (store.ExecutionKey{}); ; after = got[len(got)-1].Key {
 		page, err := f.store.Closed(t.Context(), namespaceID, sampleTime.Add(time.Hour), after, 4)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page), 4)

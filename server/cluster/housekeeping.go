@@ -1,0 +1,30 @@
+package cluster
+
+import (
+	"context"
+	"time"
+)
+
+// Position is a place in the order of all runs of the store; the zero value is before the first.
+type Position struct {
+	Slot int32
+	Exec int64
+}
+
+// DeletedRuns tells what one page of a deletion did.
+type DeletedRuns struct {
+	Seen    int // runs that should go
+	Deleted int // runs that are gone; the others are held elsewhere or still have something to tell
+	Next    Position
+	More    bool // there may be runs behind Next
+}
+
+// Housekeeping is what the worker service needs of history. Both methods look at
+// one page of at most limit runs behind a position, and delete those of shards
+// that are held here.
+type Housekeeping interface {
+	// DeleteClosed removes runs of a namespace that closed before a time.
+	DeleteClosed(ctx context.Context, ns *Namespace, before time.Time, behind Position, limit int) (DeletedRuns, error)
+	// DeleteRuns ends and removes all runs of a namespace.
+	DeleteRuns(ctx context.Context, ns *Namespace, behind Position, limit int) (DeletedRuns, error)
+}

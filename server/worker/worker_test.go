@@ -1,0 +1,151 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.uber.org/goleak"
+
+	"perdure/server/cluster"
+	"perdure/server/metrics"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// house is a history of nothing but numbers of runs by namespace.
+type house struct {
+	mu         sync.Mutex
+	namespaces []*cluster.Namespace
+	due, runs  map[string]int
+	before     []time.Time // of each first page of a sweep
+	fail       error       // of the next call
+}
+
+func (h *house) List(context.Context) ([]*cluster.Namespace, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]*cluster.Namespace(nil), h.namespaces...), nil
+}
+
+func (h *house) Remove(_ context.Context, n *cluster.Namespace) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, other := range h.namespaces {
+		if other.ID == n.ID {
+			h.namespaces = append(h.namespaces[:i:i], h.namespaces[i+1:]...)
+		}
+	}
+	return nil
+}
+
+func (h *house) page(left map[string]int, ns *cluster.Namespace, behind cluster.Position, limit int) (cluster.DeletedRuns, error) {
+	if err := h.fail; err != nil {
+		h.fail = nil
+		return cluster.DeletedRuns{}, err
+	}
+	n := min(left[ns.ID], limit)
+	left[ns.ID] -= n
+	return cluster.DeletedRuns{Seen: n, Deleted: n, More: n == limit, Next: cluster.Position{Exec: behind.Exec + int64(n)}}, nil
+}
+
+func (h *house) DeleteClosed(_ context.Context, ns *cluster.Namespace, before time.Time, behind cluster.Position, limit int) (cluster.DeletedRuns, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if behind == (cluster.Position{}) {
+		h.before = append(h.before, before)
+	}
+	return h.page(h.due, ns, behind, limit)
+}
+
+func (h *house) DeleteRuns(_ context.Context, ns *cluster.Namespace, behind cluster.Position, limit int) (cluster.DeletedRuns, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.page(h.runs, ns, behind, limit)
+}
+
+func (h *house) look(f func()) {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+const interval = 5 * time.Minute
+
+func start(t *testing.T, h *house) *Service {
+	s := New(Config{Namespaces: h, Housekeeping: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
+	s.Start()
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	return s
+}
+
+func open(id string, retention time.Duration) *cluster.Namespace {
+	return &cluster.Namespace{ID: id, Name: id, State: enumspb.NAMESPACE_STATE_REGISTERED, Retention: retention}
+}
+
+// Every page of what is due goes, and the next look is an interval later.
+func TestRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		h := &house{namespaces: []*cluster.Namespace{open("a", time.Hour)}, due: map[string]int{"a": 3*pageRuns + 7}}
+		start(t, h)
+		time.Sleep(firstWait)
+		h.look(func() {
+			require.Zero(t, h.due["a"])
+			require.Equal(t, []time.Time{began.Add(firstWait - time.Hour)}, h.before)
+			h.due["a"] = 1
+		})
+		time.Sleep(interval - time.Millisecond)
+		h.look(func() { require.Equal(t, 1, h.due["a"]) })
+		time.Sleep(2 * time.Millisecond)
+		h.look(func() { require.Zero(t, h.due["a"]) })
+	})
+}
+
+// A chore that fails is tried again; the other namespaces do not wait for it.
+func TestChoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{
+			namespaces: []*cluster.Namespace{open("a", time.Hour), open("b", time.Hour)},
+			due:        map[string]int{"a": 1, "b": 1}, fail: errors.New("the store is away"),
+		}
+		start(t, h)
+		time.Sleep(firstWait)
+		h.look(func() { require.Equal(t, map[string]int{"a": 1, "b": 0}, h.due) })
+		time.Sleep(interval + time.Millisecond)
+		h.look(func() { require.Zero(t, h.due["a"]) })
+	})
+}
+
+// A deleted namespace loses its runs at once and its record when its delay is over.
+func TestReclaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := open("a", time.Hour)
+		gone.State, gone.RemoveAfter = enumspb.NAMESPACE_STATE_DELETED, time.Now().Add(10*time.Second)
+		h := &house{namespaces: []*cluster.Namespace{gone, open("b", time.Hour)}, runs: map[string]int{"a": pageRuns + 1, "b": 1}}
+		s := start(t, h)
+		s.Kick()
+		h.look(func() {
+			require.Zero(t, h.runs["a"])
+			h.runs["a"] = 1 // one that another run had started
+		})
+		time.Sleep(2 * time.Second)
+		h.look(func() {
+			require.Zero(t, h.runs["a"])
+			require.Len(t, h.namespaces, 2)
+		})
+		time.Sleep(9 * time.Second)
+		h.look(func() {
+			require.Len(t, h.namespaces, 1)
+			require.Equal(t, 1, h.runs["b"])
+			require.Empty(t, h.before, "a kick is for deleted namespaces only")
+		})
+	})
+}

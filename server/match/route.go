@@ -1,9 +1,6 @@
 package match
 
-import (
-	"hash/fnv"
-	"time"
-)
+import "time"
 
 // Directive says which workers a task is for.
 type Directive struct {
@@ -49,10 +46,8 @@ func (r Routing) Target(d Directive, member bool) (Version, int64) {
 // InRamp tells whether a key is in the share of keys that a percentage stands
 // for. The shares grow: who is in one is in every larger one.
 func InRamp(key string, percentage float32) bool {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key))
 	const precision = 1 << 53
-	return float64(mix(h.Sum64())%precision)/precision*100 < float64(percentage)
+	return float64(mix(hash(key))%precision)/precision*100 < float64(percentage)
 }
 
 // mix spreads the bits of a hash whose input may be short, so that the low ones

@@ -50,11 +50,12 @@ func (f *Frontend) described(ns *cluster.Namespace) *workflowservice.DescribeNam
 // namespaceCapabilities claims only what works: workers start loops for each claim.
 func (f *Frontend) namespaceCapabilities() *namespacepb.NamespaceInfo_Capabilities {
 	return &namespacepb.NamespaceInfo_Capabilities{
-		EagerWorkflowStart:           true,
-		SyncUpdate:                   true,
-		AsyncUpdate:                  true,
-		WorkerHeartbeats:             true,
-		WorkerPollCompleteOnShutdown: f.features.PollCompleteOnShutdown,
-		WorkflowPause:                f.features.WorkflowPause,
+		EagerWorkflowStart:              true,
+		SyncUpdate:                      true,
+		AsyncUpdate:                     true,
+		WorkerHeartbeats:                true,
+		WorkerPollCompleteOnShutdown:    f.features.PollCompleteOnShutdown,
+		WorkflowPause:                   f.features.WorkflowPause,
+		ReportedProblemsSearchAttribute: true,
 	}
 }

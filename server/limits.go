@@ -31,6 +31,7 @@ func matchingLimits(l config.Limits) matching.Limits {
 	return matching.Limits{
 		SyncMatchWait: l.SyncMatchWait, PollWait: l.TaskPollMax, StickyPollerAge: l.StickyPollerWindow,
 		PollerAge: l.PollerHistory, ReadAheadTasks: l.BacklogReadMax, BatchTasks: l.BacklogBatchMax,
+		LanesMax: l.LanesMax, WeightOverridesMax: l.WeightOverridesMax,
 	}
 }
 

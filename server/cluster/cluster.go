@@ -86,6 +86,9 @@ type Matching interface {
 	DispatchQuery(ctx context.Context, query *QueryTask) (*QueryResult, error)
 	RespondQueryTaskCompleted(ctx context.Context, ns *Namespace, req *workflowservice.RespondQueryTaskCompletedRequest) (*workflowservice.RespondQueryTaskCompletedResponse, error)
 	DescribeTaskQueue(ctx context.Context, ns *Namespace, req *workflowservice.DescribeTaskQueueRequest) (*workflowservice.DescribeTaskQueueResponse, error)
+	// UpdateTaskQueueConfig changes what people have set for a queue, durably and
+	// at once.
+	UpdateTaskQueueConfig(ctx context.Context, ns *Namespace, req *workflowservice.UpdateTaskQueueConfigRequest) (*workflowservice.UpdateTaskQueueConfigResponse, error)
 	ListTaskQueuePartitions(ctx context.Context, ns *Namespace, req *workflowservice.ListTaskQueuePartitionsRequest) (*workflowservice.ListTaskQueuePartitionsResponse, error)
 	// ShutdownWorker returns the tasks of the worker's sticky queue to where they
 	// came from. When the request names a worker and its task queue, the worker's

@@ -71,6 +71,9 @@ type Limits struct {
 	WorkersMax         int           `default:"1000000" unit:"workers" key:"matching.workerRegistryMaxEntries" doc:"Workers remembered by a node; beyond it the one heard of least recently is forgotten."`
 	WorkersBytesMax    int           `default:"1GiB" unit:"bytes" doc:"Memory for workers remembered by a node, roughly; beyond it the one heard of least recently is forgotten."`
 	WorkerBytesMax     int           `default:"16KiB" unit:"bytes" doc:"One heartbeat of a worker: a usual one has about 1 KiB."`
+	LanesMax           int           `default:"4096" unit:"keys" doc:"Priorities and fairness keys with waiting tasks that one task queue keeps apart: bounds memory; further keys share what is left."`
+	WeightOverridesMax int           `default:"1000" unit:"keys" doc:"Fairness keys of one task queue whose weight is set by UpdateTaskQueueConfig: one record holds them."`
+	ReasonBytesMax     int           `default:"1000" unit:"bytes" doc:"Reason given with a change of a task queue's configuration."`
 	HistoryPageMax     int           `default:"256" unit:"events" key:"limit.historyMaxPageSize" doc:"Events of one page of history; larger pages are cut."`
 	VisibilityPageMax  int           `default:"1000" unit:"rows" key:"frontend.visibilityMaxPageSize" doc:"Runs or workers of one page of a list; larger pages are cut."`
 	RetentionMin       time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`

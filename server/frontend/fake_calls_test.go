@@ -121,6 +121,10 @@ func (r *recorder) ListTaskQueuePartitions(ctx context.Context, _ *cluster.Names
 	return handle[workflowservice.ListTaskQueuePartitionsResponse](ctx, r, req)
 }
 
+func (r *recorder) UpdateTaskQueueConfig(ctx context.Context, _ *cluster.Namespace, req *workflowservice.UpdateTaskQueueConfigRequest) (*workflowservice.UpdateTaskQueueConfigResponse, error) {
+	return handle[workflowservice.UpdateTaskQueueConfigResponse](ctx, r, req)
+}
+
 func (r *recorder) ShutdownWorker(ctx context.Context, _ *cluster.Namespace, req *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
 	return handle[workflowservice.ShutdownWorkerResponse](ctx, r, req)
 }

@@ -2,7 +2,9 @@ package matching_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,12 +42,35 @@ func BenchmarkSyncMatch(b *testing.B) {
 	})
 }
 
-// BenchmarkWaitingPolls is an offer that wakes one of 64 polls, all in one queue.
-func BenchmarkWaitingPolls(b *testing.B) {
-	engine := benchEngine(b)
+// BenchmarkOneQueue is many owners that offer to one queue, one task each at a
+// time, and 64 polls: what a single queue carries, for one tenant and for many.
+func BenchmarkOneQueue(b *testing.B) {
+	for _, keys := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			engine := benchEngine(b)
+			stop := pollAll(b, engine, 64)
+			b.SetParallelism(32)
+			number := atomic.Int64{}
+			b.RunParallel(func(pb *testing.PB) {
+				taken := make(chan struct{})
+				for pb.Next() {
+					x := task(queue(), "wf")
+					x.FairnessKey = fmt.Sprint(number.Add(1) % int64(keys))
+					engine.Offer(x, func(cluster.Outcome) { taken <- struct{}{} })
+					<-taken
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tasks/s")
+			stop()
+		})
+	}
+}
+
+// pollAll keeps so many polls open.
+func pollAll(b *testing.B, engine *matching.Engine, count int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var pollers sync.WaitGroup
-	for range 64 {
+	for range count {
 		pollers.Go(func() {
 			for ctx.Err() == nil {
 				if _, err := engine.PollWorkflowTaskQueue(ctx, ns, pollRequest(queue())); err != nil {
@@ -54,6 +79,16 @@ func BenchmarkWaitingPolls(b *testing.B) {
 			}
 		})
 	}
+	return func() {
+		cancel()
+		pollers.Wait()
+	}
+}
+
+// BenchmarkWaitingPolls is an offer that wakes one of 64 polls, all in one queue.
+func BenchmarkWaitingPolls(b *testing.B) {
+	engine := benchEngine(b)
+	stop := pollAll(b, engine, 64)
 	var taken sync.WaitGroup
 	x := task(queue(), "wf")
 	for b.Loop() {
@@ -61,6 +96,5 @@ func BenchmarkWaitingPolls(b *testing.B) {
 		engine.Offer(x, func(cluster.Outcome) { taken.Done() })
 	}
 	taken.Wait()
-	cancel()
-	pollers.Wait()
+	stop()
 }

@@ -29,7 +29,9 @@ type snapshot struct {
 	stats      *taskqueuepb.TaskQueueStats
 	byPriority map[int32]*taskqueuepb.TaskQueueStats
 	status     *taskqueuepb.TaskQueueStatus
+	rules      *rules
 	limit      *float64 // dispatches per second; nil: none set
+	source     enumspb.RateLimitSource
 }
 
 // DescribeTaskQueue tells who polls a queue and what waits in it. See cluster.Matching.
@@ -48,7 +50,7 @@ func (e *Engine) DescribeTaskQueue(ctx context.Context, ns *cluster.Namespace, r
 	s := e.snapshot(ctx, key)
 	response := &workflowservice.DescribeTaskQueueResponse{
 		Pollers:            s.pollers,
-		EffectiveRateLimit: effectiveLimit(s.limit),
+		EffectiveRateLimit: effectiveLimit(s),
 	}
 	if !key.sticky {
 		response.VersioningInfo = &taskqueuepb.TaskQueueVersioningInfo{
@@ -60,7 +62,7 @@ func (e *Engine) DescribeTaskQueue(ctx context.Context, ns *cluster.Namespace, r
 		response.Stats, response.StatsByPriorityKey = s.stats, s.byPriority
 	}
 	if req.GetReportConfig() {
-		response.Config = &taskqueuepb.TaskQueueConfig{}
+		response.Config = s.rules.config
 	}
 	if req.GetIncludeTaskQueueStatus() {
 		response.TaskQueueStatus = s.status
@@ -78,17 +80,14 @@ func checkQueue(queue *taskqueuepb.TaskQueue) error {
 	return nil
 }
 
-func effectiveLimit(limit *float64) *workflowservice.DescribeTaskQueueResponse_EffectiveRateLimit {
-	if limit == nil {
-		return &workflowservice.DescribeTaskQueueResponse_EffectiveRateLimit{
-			RequestsPerSecond: systemRatePerSecond,
-			RateLimitSource:   enumspb.RATE_LIMIT_SOURCE_SYSTEM,
-		}
+func effectiveLimit(s snapshot) *workflowservice.DescribeTaskQueueResponse_EffectiveRateLimit {
+	limit := &workflowservice.DescribeTaskQueueResponse_EffectiveRateLimit{
+		RequestsPerSecond: systemRatePerSecond, RateLimitSource: s.source,
 	}
-	return &workflowservice.DescribeTaskQueueResponse_EffectiveRateLimit{
-		RequestsPerSecond: float32(*limit),
-		RateLimitSource:   enumspb.RATE_LIMIT_SOURCE_WORKER,
+	if s.limit != nil {
+		limit.RequestsPerSecond = float32(*s.limit)
 	}
+	return limit
 }
 
 // describeEnhanced answers by build id and type.
@@ -157,31 +156,34 @@ func buildOf(p *taskqueuepb.PollerInfo) string {
 	return ""
 }
 
-// snapshot asks a queue. One that is not in memory has nothing.
+// snapshot asks a queue. One that is not in memory has rules only.
 func (e *Engine) snapshot(ctx context.Context, key queueKey) snapshot {
 	q := e.lookup(key)
 	if q == nil {
-		return snapshot{
-			stats:      &taskqueuepb.TaskQueueStats{ApproximateBacklogAge: durationpb.New(0)},
-			byPriority: map[int32]*taskqueuepb.TaskQueueStats{},
-			status:     &taskqueuepb.TaskQueueStatus{TaskIdBlock: &taskqueuepb.TaskIdBlock{}},
-		}
+		return (&queue{engine: e, key: key, rules: e.rules.get(key)}).snapshot(creations{})
 	}
 	stored := q.oldestStored(ctx)
+	return q.snapshot(stored)
+}
+
+// snapshot tells the state; stored are the oldest tasks that are in the store only.
+func (q *queue) snapshot(stored creations) snapshot {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
 	oldest := q.oldest()
-	for p, created := range stored {
-		oldest[p] = older(oldest[p], created)
+	for p := range oldest {
+		oldest[p] = older(oldest[p], stored[p])
 	}
-	return snapshot{
-		pollers:    q.pollers.list(now, e.limits.PollerAge),
+	s := snapshot{
+		pollers:    q.pollers.list(now, q.engine.limits.PollerAge),
 		stats:      q.stats(oldest, now),
 		byPriority: q.statsByPriority(oldest, now),
-		status:     q.status(),
-		limit:      q.perSecond,
+		rules:      q.rules,
 	}
+	s.limit, s.source = effectiveRate(q.rules, q.perSecond)
+	s.status = q.status(s.limit)
+	return s
 }
 
 // creations are when the oldest task of each priority was offered, in
@@ -264,7 +266,7 @@ func (q *queue) stats(oldest creations, now time.Time) *taskqueuepb.TaskQueueSta
 	}
 }
 
-// statsByPriority leaves out priorities that were not seen.
+// statsByPriority leaves out priorities that were not seen, but for the default.
 func (q *queue) statsByPriority(oldest creations, now time.Time) map[int32]*taskqueuepb.TaskQueueStats {
 	stats := map[int32]*taskqueuepb.TaskQueueStats{}
 	for p := match.HighestPriority; p <= priorities; p++ {
@@ -275,7 +277,7 @@ func (q *queue) statsByPriority(oldest creations, now time.Time) map[int32]*task
 			TasksDispatchRate:       float32(q.dispatched[p].PerSecond(now)),
 			RateLimitingActive:      q.limited,
 		}
-		if s.ApproximateBacklogCount > 0 || s.TasksAddRate > 0 || s.TasksDispatchRate > 0 {
+		if p == match.DefaultPriority || s.ApproximateBacklogCount > 0 || s.TasksAddRate > 0 || s.TasksDispatchRate > 0 {
 			stats[p] = s
 		}
 	}
@@ -284,7 +286,7 @@ func (q *queue) statsByPriority(oldest creations, now time.Time) map[int32]*task
 
 // status is the older form of stats. Levels are ids of the backlog: nothing up
 // to the ack level waits, and nothing behind the read level is in memory.
-func (q *queue) status() *taskqueuepb.TaskQueueStatus {
+func (q *queue) status(perSecond *float64) *taskqueuepb.TaskQueueStatus {
 	read := int64(0)
 	for _, l := range q.lanes.byID {
 		read = max(read, l.readLevel)
@@ -296,8 +298,8 @@ func (q *queue) status() *taskqueuepb.TaskQueueStatus {
 		}
 	}
 	limit := float64(systemRatePerSecond)
-	if q.perSecond != nil {
-		limit = *q.perSecond
+	if perSecond != nil {
+		limit = *perSecond
 	}
 	return &taskqueuepb.TaskQueueStatus{
 		BacklogCountHint: q.lanes.waitingTasks(),

@@ -46,7 +46,8 @@ func TestDescribeTellsTheTruth(t *testing.T) {
 		require.InDelta(t, 10, got.Stats.TasksAddRate, 0.01)
 		require.InDelta(t, 20, got.Stats.TasksDispatchRate, 0.01)
 		require.EqualValues(t, 80, got.StatsByPriorityKey[1].ApproximateBacklogCount+got.StatsByPriorityKey[2].ApproximateBacklogCount)
-		require.Len(t, got.StatsByPriorityKey, 2)
+		require.Len(t, got.StatsByPriorityKey, 3)
+		require.Zero(t, got.StatsByPriorityKey[3].ApproximateBacklogCount, "the default is always told")
 		require.EqualValues(t, 80, got.TaskQueueStatus.BacklogCountHint)
 		require.Len(t, got.Pollers, 1)
 		require.Equal(t, "worker-1", got.Pollers[0].Identity)
@@ -61,6 +62,11 @@ func TestDescribeTellsTheTruth(t *testing.T) {
 		got = second.describe(&workflowservice.DescribeTaskQueueRequest{ReportStats: true})
 		require.EqualValues(t, 80, got.Stats.ApproximateBacklogCount)
 		require.Equal(t, 19*time.Second, got.Stats.ApproximateBacklogAge.AsDuration().Round(time.Second))
+		for priority, count := range map[int32]int64{1: 30, 2: 50, 3: 0} {
+			stats := got.StatsByPriorityKey[priority]
+			require.Equal(t, count, stats.ApproximateBacklogCount, "priority %d", priority)
+			require.Equal(t, count > 0, stats.ApproximateBacklogAge.AsDuration() > 18*time.Second)
+		}
 		require.Empty(t, got.Pollers)
 		for range 80 {
 			second.poll(t.Context(), queue())

@@ -3,6 +3,7 @@ package matching
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -50,6 +51,7 @@ type Engine struct {
 	shards  shardTable
 	queries queryTable
 	workers workerTable
+	rules   ruleTable
 	// lastNumber makes backlog ids that never repeat within an epoch.
 	lastNumber atomic.Int64
 }
@@ -82,6 +84,7 @@ func New(config Config) *Engine {
 	}
 	e.shards.byID = map[int32]*shard{}
 	e.queries.byID = map[string]*query{}
+	e.rules.byKey = map[rulesKey]*rules{}
 	e.workers.stopped = map[workerKey]time.Time{}
 	e.meter = newMeter(config.Metrics)
 	config.Metrics.OnScrape(e.measure)
@@ -91,10 +94,14 @@ func New(config Config) *Engine {
 // SetHistory gives the engine the history that starts tasks. Call it once, before Start.
 func (e *Engine) SetHistory(history cluster.History) { e.history = history }
 
-// Start opens the engine: before it, offers are dropped and polls are empty.
-func (e *Engine) Start(context.Context) error {
+// Start opens the engine: before it, offers are dropped and polls are empty. It
+// reads the rules that people have set for task queues.
+func (e *Engine) Start(ctx context.Context) error {
 	if e.history == nil {
 		return errors.New("start matching: it has no history")
+	}
+	if err := e.readRules(ctx); err != nil {
+		return fmt.Errorf("start matching: %w", err)
 	}
 	e.started.Store(true)
 	return nil

@@ -125,7 +125,7 @@ func (q *queue) settle(l *lane) {
 	hungry := q.isHungry(l, e)
 	switch {
 	case e != nil:
-		l.weight = q.weight(e.task)
+		l.weight = q.rules.weight(e.task)
 		q.lanes.fair.Set(l.flow, e.created, l.weight)
 	case hungry && q.backlog.readFailures == 0:
 		q.lanes.fair.Set(l.flow, 0, l.weight)
@@ -158,11 +158,6 @@ func (q *queue) settleAll() {
 	for _, l := range q.lanes.byID {
 		q.settle(l)
 	}
-}
-
-// weight is the weight of a task's fairness key.
-func (q *queue) weight(task *cluster.Task) float64 {
-	return match.Weight(task.FairnessWeight)
 }
 
 // setUnread sets how many tasks of the lane are in the store only.

@@ -25,6 +25,8 @@ type Limits struct {
 	// LanesMax is how many priorities and fairness keys a queue keeps apart at a
 	// time; beyond it further keys share lanes.
 	LanesMax int
+	// WeightOverridesMax is for how many fairness keys of a queue people may set weights.
+	WeightOverridesMax int
 	// BatchTasks is how many tasks one write to the backlog carries, and one delete.
 	BatchTasks int
 	// DeleteDelay is how long delivered tasks may stay in the store.
@@ -36,16 +38,17 @@ type Limits struct {
 // DefaultLimits are the limits of a production server.
 func DefaultLimits() Limits {
 	return Limits{
-		SyncMatchWait:   200 * time.Millisecond,
-		PollWait:        time.Minute,
-		PollReserve:     time.Second,
-		StickyPollerAge: 10 * time.Second,
-		PollerAge:       5 * time.Minute,
-		ReadAheadTasks:  1000,
-		LanesMax:        4096,
-		BatchTasks:      1000,
-		DeleteDelay:     time.Second,
-		StoreTimeout:    10 * time.Second,
+		SyncMatchWait:      200 * time.Millisecond,
+		PollWait:           time.Minute,
+		PollReserve:        time.Second,
+		StickyPollerAge:    10 * time.Second,
+		PollerAge:          5 * time.Minute,
+		ReadAheadTasks:     1000,
+		LanesMax:           4096,
+		WeightOverridesMax: 1000,
+		BatchTasks:         1000,
+		DeleteDelay:        time.Second,
+		StoreTimeout:       10 * time.Second,
 	}
 }
 
@@ -94,6 +97,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.StoreTimeout, d.StoreTimeout)
 	orDefault(&l.ReadAheadTasks, d.ReadAheadTasks)
 	orDefault(&l.LanesMax, d.LanesMax)
+	orDefault(&l.WeightOverridesMax, d.WeightOverridesMax)
 	orDefault(&l.BatchTasks, d.BatchTasks)
 	return l
 }

@@ -41,6 +41,7 @@ type queue struct {
 	lastCreated int64
 	lastUsed    time.Time // by an offer, a poll or a query
 
+	rules       *rules
 	perSecond   *float64 // dispatch limit that a worker gave; nil: none
 	pace        match.Pace
 	limited     bool      // a limit holds tasks back
@@ -54,7 +55,7 @@ type queue struct {
 // newQueue makes an empty queue.
 func newQueue(e *Engine, key queueKey, slot int32) *queue {
 	q := &queue{
-		engine: e, key: key, slot: slot, shard: noShard, lastUsed: time.Now(),
+		engine: e, key: key, slot: slot, shard: noShard, lastUsed: time.Now(), rules: e.rules.get(key),
 		row: store.QueueKey{
 			Slot: slot, NamespaceID: key.namespaceID, Name: key.name,
 			Type: int16(key.kind), Partition: key.partition,

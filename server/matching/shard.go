@@ -179,6 +179,9 @@ func (e *Engine) serveShard(s *shard) {
 func (e *Engine) discover(s *shard, term int) error {
 	ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
 	defer cancel()
+	if err := e.readRules(ctx); err != nil {
+		return err
+	}
 	backlogs, err := e.config.Store.Queues(ctx, s.id)
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"math"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+
 	"perdure/server/cluster"
 	"perdure/server/match"
 )
@@ -81,7 +83,7 @@ func (q *queue) expire(now time.Time, out *outcomes) {
 
 // allow takes one dispatch from the queue's rate.
 func (q *queue) allow(now time.Time) bool {
-	perSecond := q.perSecond
+	perSecond, _ := effectiveRate(q.rules, q.perSecond)
 	if perSecond == nil {
 		return true
 	}
@@ -131,4 +133,22 @@ func (q *queue) letOn(now time.Time) {
 }
 
 // keyLimit is the rate of a task's fairness key, false when it has none.
-func (q *queue) keyLimit(*cluster.Task) (match.Limit, bool) { return match.Limit{}, false }
+func (q *queue) keyLimit(task *cluster.Task) (match.Limit, bool) {
+	perSecond := q.rules.perKey()
+	if perSecond == nil {
+		return match.Limit{}, false
+	}
+	return match.Limit{PerSecond: *perSecond * q.rules.weight(task), Burst: limitBurst}, true
+}
+
+// effectiveRate is the rate of a queue and who has set it: people go before
+// workers. Nil: nobody has.
+func effectiveRate(r *rules, ofWorkers *float64) (*float64, enumspb.RateLimitSource) {
+	switch set := r.perSecond(); {
+	case set != nil:
+		return set, enumspb.RATE_LIMIT_SOURCE_API
+	case ofWorkers != nil:
+		return ofWorkers, enumspb.RATE_LIMIT_SOURCE_WORKER
+	}
+	return nil, enumspb.RATE_LIMIT_SOURCE_SYSTEM
+}

@@ -92,14 +92,14 @@ func TestQueueRateByPeople(t *testing.T) {
 		require.Equal(t, "ops", config.QueueRateLimit.Metadata.UpdateIdentity)
 		require.Equal(t, before.Truncate(time.Millisecond).UTC(), config.QueueRateLimit.Metadata.UpdateTime.AsTime())
 		r.requireRate(50, enumspb.RATE_LIMIT_SOURCE_API)
-		require.InDelta(t, 100, r.takeFor(2*time.Second)[""], 6)
+		require.InDelta(t, 100, r.takeFor(2 * time.Second)[""], 6)
 		r.stop()
 
 		second := rigOn(t, r.data, matching.Limits{})
 		defer second.stop()
 		second.requireRate(50, enumspb.RATE_LIMIT_SOURCE_API)
 		require.Equal(t, "launch", second.describeActivities().Config.QueueRateLimit.Metadata.Reason)
-		require.InDelta(t, 100, second.takeFor(2*time.Second)[""], 6)
+		require.InDelta(t, 100, second.takeFor(2 * time.Second)[""], 6)
 
 		second.configure(&configUpdate{UpdateQueueRateLimit: perSecond(0)})
 		require.Empty(t, second.takeFor(10*time.Second), "zero pauses")
@@ -114,7 +114,7 @@ func TestQueueRateByPeople(t *testing.T) {
 		second.requireRate(7, enumspb.RATE_LIMIT_SOURCE_WORKER)
 		require.Nil(t, second.describeActivities().Config.QueueRateLimit.RateLimit)
 		require.Equal(t, "over", second.describeActivities().Config.QueueRateLimit.Metadata.Reason)
-		require.InDelta(t, 14, second.takeFor(2*time.Second)[""], 2)
+		require.InDelta(t, 14, second.takeFor(2 * time.Second)[""], 2)
 		require.Nil(t, second.describe(&workflowservice.DescribeTaskQueueRequest{ReportConfig: true}).Config.QueueRateLimit,
 			"the workflow queue of that name is another")
 	})

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/apierr"
+	"perdure/server/match"
 )
 
 // UpdateTaskQueueConfig changes what people have set for a task queue of one type.
@@ -82,14 +83,14 @@ func (f *Frontend) checkWeights(req *workflowservice.UpdateTaskQueueConfigReques
 		switch {
 		case key == "":
 			return apierr.InvalidArgument("fairness weight override key must not be empty")
-		case len(key) > fairnessKeyBytesMax:
+		case len(key) > match.FairnessKeyBytesMax:
 			return apierr.InvalidArgument("fairness key length exceeds limit")
 		case !(weight > 0):
 			return apierr.InvalidArgument("invalid fairness weight for key %q: must be greater than zero", key)
 		}
 	}
 	for _, key := range unset {
-		if len(key) > fairnessKeyBytesMax {
+		if len(key) > match.FairnessKeyBytesMax {
 			return apierr.InvalidArgument("fairness key length exceeds limit")
 		}
 		if _, both := set[key]; both {

@@ -8,7 +8,7 @@ RACE := ./server/... ./visibility/...
 
 comma := ,
 
-.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs generate clean
+.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs bench-soak generate clean
 
 build: ## bin/perdure
 	go build -trimpath -o bin/perdure ./cmd/perdure
@@ -36,13 +36,15 @@ unit: ## packages by themselves, watched by the race detector
 suites: build ## the rest: the command line, official clients, crashes, on real servers
 	PERDURE_BINARY=$(CURDIR)/bin/perdure go test -p 1 -timeout 30m $$(go list ./... | grep -v -e '^perdure/server' -e '^perdure/visibility' -e '^perdure/internal/lint$$')
 
-bench: build ## load on a server and a PostgreSQL of its own; ARGS='--scenario noop --inflight 64' for one run
-	go run ./bench --binary bin/perdure $(or $(ARGS),--stores sqlite$(comma)postgres --all)
+bench: build ## every suite on SQLite and PostgreSQL, results in bench/results; ARGS='--scenario noop --inflight 64' for one run
+	go run ./bench --binary bin/perdure $(or $(ARGS),--stores sqlite$(comma)postgres --suite all --out bench/results)
 
-bench-vs: build ## the same load on another server: VS=host:port, after it on ours
-	@test -n "$(VS)" || { echo 'say which server: make bench-vs VS=127.0.0.1:7233'; exit 2; }
-	go run ./bench --addr $(VS) $(or $(ARGS),--all)
-	go run ./bench --binary bin/perdure $(or $(ARGS),--all)
+bench-vs: build ## each scenario on another server (ADDR=host:port) and on ours (STORE=postgres), with ratios
+	@test -n "$(ADDR)" || { echo 'say which server: make bench-vs ADDR=127.0.0.1:7233'; exit 2; }
+	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --vs $(ADDR) --out bench/results $(ARGS)
+
+bench-soak: build ## a long run: DURATION=2h, PERCENT=70 of the highest throughput, STORE=postgres
+	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --suite soak --duration $(or $(DURATION),1h) --percent $(or $(PERCENT),70) --out bench/results $(ARGS)
 
 diff: build ## generated calls on ours and on the official tool's dev server; PERDURE_DIFF_SEEDS=200 for more
 	PERDURE_BINARY=$(CURDIR)/bin/perdure tests/differential/diff.sh

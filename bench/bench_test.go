@@ -1,110 +1,260 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"io"
+	"log/slog"
 	"os"
-	"strconv"
-	"strings"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	commandpb "go.temporal.io/api/command/v1"
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
+	"perdure/bench/load"
+	"perdure/bench/report"
 	"perdure/internal/serverprocess"
+	"perdure/server"
+	"perdure/server/config"
 )
 
-func TestWorkflowRunsItsActivitiesInOrderAndEnds(t *testing.T) {
-	s := scenario{activities: 3}
-	var events []*historypb.HistoryEvent
-	for number := range s.activities {
-		commands := s.decide(nil, events, nil)
-		require.Len(t, commands, 1)
-		scheduled := commands[0].GetScheduleActivityTaskCommandAttributes()
-		require.Equal(t, strconv.Itoa(number), scheduled.ActivityId)
-		events = append(events, activityScheduled(scheduled), &historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED})
-	}
-	commands := s.decide(nil, events, nil)
-	require.Len(t, commands, 1)
-	require.Equal(t, enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, commands[0].CommandType)
-}
-
-func activityScheduled(command *commandpb.ScheduleActivityTaskCommandAttributes) *historypb.HistoryEvent {
-	return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{
-		ActivityTaskScheduledEventAttributes: &historypb.ActivityTaskScheduledEventAttributes{ActivityId: command.ActivityId},
-	}}
-}
-
-func TestUnknownScenarioNamesTheKnownOnes(t *testing.T) {
-	_, err := findScenario("nope")
-	require.ErrorContains(t, err, "large-payload")
-}
-
-func TestPercentiles(t *testing.T) {
-	require.Zero(t, percentile(nil, 0.5))
-	latencies := make([]time.Duration, 1000)
-	for i := range latencies {
-		latencies[i] = time.Duration(i)
-	}
-	for share, want := range map[float64]time.Duration{0: 0, 0.5: 500, 0.99: 990, 0.999: 999, 1: 999} {
-		require.Equal(t, want, percentile(latencies, share))
-	}
-}
-
-func TestMetricsOfOneNameAreAddedUp(t *testing.T) {
-	page := "# HELP a what\na{x=\"1 2\"} 3\na{x=\"3\"} 4.5\nb 1e3\n"
-	sums, err := addUp(strings.NewReader(page))
-	require.NoError(t, err)
-	require.Equal(t, map[string]float64{"a": 7.5, "b": 1000}, sums)
-	_, err = addUp(strings.NewReader("a b"))
-	require.Error(t, err)
-}
-
-func TestCPUTimeOfThisProcessGrows(t *testing.T) {
-	before, err := processCPU(os.Getpid(), false)
-	require.NoError(t, err)
-	parent, err := statField(os.Getpid(), 3)
-	require.NoError(t, err)
-	require.EqualValues(t, os.Getppid(), parent)
-	deadline := time.Now().Add(10 * time.Second)
-	for after := before; after < before+50*time.Millisecond; after, err = processCPU(os.Getpid(), false) {
-		require.NoError(t, err)
-		require.True(t, time.Now().Before(deadline))
-	}
-}
-
-func TestTableLeavesOutWhatNobodyMeasured(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, printTable(&out, []result{{Scenario: "noop", Inflight: 64, PerSecond: 1234.5, P50: 2.345}}))
-	require.Contains(t, out.String(), "noop")
-	require.Contains(t, out.String(), "1234")
-	require.Contains(t, out.String(), "2.35")
-	require.NotContains(t, out.String(), "WAL")
-}
-
-// TestEveryScenarioRuns starts a server in memory and runs each scenario for a moment with every source of costs it has.
-func TestEveryScenarioRuns(t *testing.T) {
+// tiny are settings for a server of the bench's own and runs of a moment.
+func tiny(t *testing.T, arguments ...string) settings {
+	t.Helper()
 	binary, err := serverprocess.Build()
 	require.NoError(t, err)
-	s := settings{
-		namespace: "default", all: true, levels: "4", scenarioNames: "noop,one-activity,ten-activities,signals,large-payload",
-		warmup: 100 * time.Millisecond, duration: 500 * time.Millisecond, binary: binary,
-	}
-	plan, err := s.plan()
+	s, err := parse(append([]string{"--binary", binary, "--stores", "memory", "--duration", "300ms", "--warmup", "50ms"}, arguments...))
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	results, err := s.withServer(ctx, "memory", plan)
+	return s
+}
+
+func limited(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func launched(t *testing.T, ctx context.Context, s settings, store string) *target {
+	t.Helper()
+	own, err := s.launch(ctx, store)
 	require.NoError(t, err)
-	require.Len(t, results, len(scenarios))
-	for _, r := range results {
-		require.Positive(t, r.Completed, r.Scenario)
-		require.Zero(t, r.Failed, r.Scenario)
-		require.Positive(t, r.P50, r.Scenario)
-		require.Positive(t, r.ServerCPU, r.Scenario)
-		require.Positive(t, r.Commits, r.Scenario)
+	t.Cleanup(func() { require.NoError(t, own.close()) })
+	return own
+}
+
+func newRunner(s settings) *runner {
+	return &runner{settings: s, file: &report.File{Suite: "test", Stores: map[string]map[string]string{}}}
+}
+
+func countBy(t *testing.T, ctx context.Context, own *target, query string) int64 {
+	t.Helper()
+	channel, err := load.Dial(own.address)
+	require.NoError(t, err)
+	defer channel.Close()
+	answer, err := workflowservice.NewWorkflowServiceClient(channel).
+		CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: query})
+	require.NoError(t, err)
+	return answer.Count
+}
+
+func partOf(t *testing.T, r report.Result, name string) report.Part {
+	t.Helper()
+	for _, part := range r.Parts {
+		if part.Name == name {
+			return part
+		}
 	}
+	require.Fail(t, "no such part", "%s has no %s", r.Scenario, name)
+	return report.Part{}
+}
+
+// scenarioChecks are what must be true of some scenarios beside that units end and nothing fails.
+var scenarioChecks = map[string]func(*testing.T, report.Result){
+	"timer-1ms":   func(t *testing.T, r report.Result) { require.Positive(t, partOf(t, r, "timer's lateness").Completed) },
+	"timer-100ms": func(t *testing.T, r report.Result) { require.GreaterOrEqual(t, r.P50, 100.0) },
+	"backlog":     func(t *testing.T, r report.Result) { require.EqualValues(t, r.Count, r.Completed) },
+	"open-idle": func(t *testing.T, r report.Result) {
+		require.EqualValues(t, r.Count, r.Completed)
+		require.Positive(t, partOf(t, r, "no-op workflows beside them").Completed)
+	},
+	"hot-queue": func(t *testing.T, r report.Result) {
+		require.EqualValues(t, r.Count, partOf(t, r, "first use of each cold queue").Completed)
+		require.Positive(t, partOf(t, r, "cold queues before").Completed)
+		require.Positive(t, partOf(t, r, "cold queues meanwhile").Completed)
+	},
+	"hot-workflow": func(t *testing.T, r report.Result) {
+		require.Positive(t, partOf(t, r, "others before").Completed)
+		require.Positive(t, partOf(t, r, "others meanwhile").Completed)
+	},
+	"fairness": func(t *testing.T, r report.Result) {
+		require.EqualValues(t, r.Count, partOf(t, r, "enqueue of the large tenant").Completed)
+		require.Positive(t, partOf(t, r, "small tenants, idle queue").Completed)
+		require.Positive(t, partOf(t, r, "small tenants, large backlog").Completed)
+	},
+}
+
+func TestEveryScenarioRuns(t *testing.T) {
+	ctx, s := limited(t), tiny(t)
+	r, own := newRunner(s), launched(t, ctx, s, "memory")
+	for _, scenario := range load.Scenarios {
+		t.Run(scenario.Name, func(t *testing.T) {
+			result, err := r.measure(ctx, own, step{scenario: scenario, inflight: 4, rate: min(scenario.Rate, 200), count: min(scenario.Count, 60)})
+			require.NoError(t, err)
+			require.Positive(t, result.Completed)
+			require.Zero(t, result.Failed, result.FirstError)
+			require.Positive(t, result.ServerCPU)
+			require.Positive(t, result.Commits)
+			require.Positive(t, result.ResidentPeakBytes)
+			require.NotNil(t, result.Flat)
+			if check := scenarioChecks[scenario.Name]; check != nil {
+				check(t, result)
+			}
+		})
+	}
+}
+
+// TestWithoutStickyQueues: tasks then carry whole histories.
+func TestWithoutStickyQueues(t *testing.T) {
+	ctx, s := limited(t), tiny(t, "--sticky=false")
+	r, own := newRunner(s), launched(t, ctx, s, "memory")
+	for _, name := range []string{"ten-activities", "children", "updates"} {
+		scenario, err := load.Find(name)
+		require.NoError(t, err)
+		result, err := r.measure(ctx, own, step{scenario: scenario, inflight: 2})
+		require.NoError(t, err)
+		require.Positive(t, result.Completed)
+		require.Zero(t, result.Failed, result.FirstError)
+	}
+}
+
+// TestFilledStoreIsSound: copies are searchable, agree with their histories, and the server goes on beside them.
+func TestFilledStoreIsSound(t *testing.T) {
+	for _, store := range []string{"sqlite", "postgres"} {
+		t.Run(store, func(t *testing.T) {
+			ctx, s := limited(t), tiny(t)
+			r, own := newRunner(s), launched(t, ctx, s, store)
+			noop, err := load.Find("noop")
+			require.NoError(t, err)
+			for _, count := range []int{30, 700} {
+				result, err := r.measure(ctx, own, step{scenario: noop, inflight: 2, closed: count, open: count / 2})
+				require.NoError(t, err)
+				require.Positive(t, result.Completed)
+				require.Equal(t, count, result.ClosedBefore)
+				require.EqualValues(t, count, countBy(t, ctx, own, "WorkflowId STARTS_WITH 'fill-closed-' AND ExecutionStatus = 'Completed'"))
+				require.EqualValues(t, count/2, countBy(t, ctx, own, "WorkflowId STARTS_WITH 'fill-open-' AND ExecutionStatus = 'Running'"))
+			}
+			requireSound(t, ctx, own, 700+350)
+		})
+	}
+}
+
+// requireSound stops the server, compares all runs with their histories and starts it again.
+func requireSound(t *testing.T, ctx context.Context, own *target, least int) {
+	t.Helper()
+	require.NoError(t, own.server.Stop(ctx))
+	c := config.Default()
+	c.Store = own.storeURL
+	runs, err := server.Verify(ctx, c, slog.New(slog.DiscardHandler), func(p server.Problem) { require.Fail(t, "problem", "%s", p) })
+	require.NoError(t, err)
+	require.Greater(t, runs, least)
+	require.NoError(t, own.server.Restart(ctx))
+}
+
+func TestMemoryIsFilledThroughTheAPI(t *testing.T) {
+	ctx, s := limited(t), tiny(t)
+	own := launched(t, ctx, s, "memory")
+	require.NoError(t, own.fill(ctx, kindOpen, 20))
+	require.NoError(t, own.fill(ctx, kindOpen, 50))
+	require.EqualValues(t, 50, countBy(t, ctx, own, "WorkflowId STARTS_WITH 'fill-open-' AND ExecutionStatus = 'Running'"))
+}
+
+// TestSuitesWriteResults runs what `make bench` runs, small, and looks for its files.
+func TestSuitesWriteResults(t *testing.T) {
+	folder := t.TempDir()
+	s := tiny(t, "--suite", "matrix,rates,growth-closed,soak", "--scenarios", "noop", "--levels", "1,4", "--percents", "20,40", "--growth", "0,20",
+		"--interval", "100ms", "--out", folder, "--json")
+	require.NoError(t, quietly(t, func() error { return s.run(limited(t)) }))
+	for _, name := range []string{
+		"matrix.json", "matrix-throughput-memory.svg", "matrix-latency-memory.svg", "rates.json", "rates-noop-memory.svg",
+		"growth-closed.json", "growth-closed-memory.svg", "soak.json", "soak-noop-memory.svg", "README.md",
+	} {
+		require.FileExists(t, filepath.Join(folder, name))
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(folder, "README.md")))
+	again, err := parse([]string{"--report", folder})
+	require.NoError(t, err)
+	require.NoError(t, again.run(t.Context()))
+	rewritten, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	require.NoError(t, err)
+	require.Equal(t, string(page), string(rewritten))
+}
+
+// TestTwoServersSideBySide has our own server as the other one, too.
+func TestTwoServersSideBySide(t *testing.T) {
+	ctx, folder := limited(t), t.TempDir()
+	other := launched(t, ctx, tiny(t), "memory")
+	s := tiny(t, "--vs", other.address, "--scenarios", "noop,sdk-noop", "--levels", "2", "--out", folder, "--json")
+	require.NoError(t, quietly(t, func() error { return s.run(ctx) }))
+	files, err := report.Load(folder, allSuiteNames())
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.Len(t, files[0].Results, 4)
+	require.Equal(t, other.address, files[0].Results[0].Target)
+	require.Equal(t, "perdure-memory", files[0].Results[1].Target)
+	page, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "| ratio |")
+}
+
+// quietly keeps what f prints for people out of the test's output.
+func quietly(t *testing.T, f func() error) error {
+	t.Helper()
+	out := os.Stdout
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	os.Stdout = null
+	defer func() { os.Stdout = out }()
+	return f()
+}
+
+func TestProfilesAreKept(t *testing.T) {
+	folder := t.TempDir()
+	ctx, s := limited(t), tiny(t, "--pprof-dir", folder)
+	noop, err := load.Find("noop")
+	require.NoError(t, err)
+	_, err = newRunner(s).measure(ctx, launched(t, ctx, s, "memory"), step{scenario: noop, inflight: 2})
+	require.NoError(t, err)
+	for _, kind := range []string{"cpu", "heap"} {
+		file, err := os.Open(filepath.Join(folder, "memory-noop-2."+kind+".pb.gz"))
+		require.NoError(t, err)
+		head := make([]byte, 2)
+		_, err = io.ReadFull(file, head)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0x1f, 0x8b}, head, "profiles are compressed with gzip")
+		require.NoError(t, file.Close())
+	}
+}
+
+func TestMistakesAreTold(t *testing.T) {
+	for _, c := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"--suite", "nope"}, "growth-closed"},
+		{[]string{"--vs", "127.0.0.1:1"}, "--binary"},
+		{[]string{"--addr", "127.0.0.1:1"}, "127.0.0.1:1"},
+		{[]string{"--binary", "none", "--stores", "papyrus"}, "sqlite"},
+	} {
+		s, err := parse(c.arguments)
+		require.NoError(t, err)
+		require.ErrorContains(t, s.run(limited(t)), c.want)
+	}
+	_, err := parse([]string{"surplus"})
+	require.ErrorContains(t, err, "surplus")
+	_, err = numbers("1,x")
+	require.ErrorContains(t, err, "x")
 }

@@ -1,162 +1,117 @@
-// Command bench loads a server with raw gRPC calls in a closed loop and prints what it carries and what that costs.
+// Command bench loads a server and tells what it carries, how fast, and what that costs.
 //
 //	go run ./bench --addr 127.0.0.1:7233 --scenario noop --inflight 64 --duration 10s --json
-//	go run ./bench --addr 127.0.0.1:7233 --all
-//	go run ./bench --binary bin/perdure --stores sqlite,postgres --all
+//	go run ./bench --binary bin/perdure --stores sqlite,postgres --suite all --out bench/results
+//	go run ./bench --binary bin/perdure --stores postgres --vs 127.0.0.1:7233
 //
-// README.md tells the scenarios, the columns and how to compare two servers.
+// README.md tells the scenarios, the suites, and how to read results.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"perdure/bench/measure"
 )
 
 // settings are the flags.
 type settings struct {
-	address, namespace string
-	scenario           string
-	inflight           int
-	duration, warmup   time.Duration
-	json, all          bool
-	levels             string
-	scenarioNames      string
-	binary, stores     string
-	sources            sources
+	address, namespace, scenario string
+	inflight, count, pollers     int
+	rate                         float64
+	duration, warmup             time.Duration
+	sticky, json                 bool
+	suites, scenarios, levels    string
+	percents, growth             string
+	fillClosed, fillOpen         int
+	soakPercent                  float64
+	interval                     time.Duration
+	binary, stores               string
+	storePath, storeURL          string
+	serverArguments              string
+	sources, otherSources        measure.Sources
+	other                        string
+	out, page, profiles          string
 }
 
 func main() {
-	var s settings
-	flag.StringVar(&s.address, "addr", "127.0.0.1:7233", "host:port of any compatible server")
-	flag.StringVar(&s.namespace, "namespace", "default", "namespace, which must exist")
-	flag.StringVar(&s.scenario, "scenario", "noop", "noop, one-activity, ten-activities, signals or large-payload")
-	flag.IntVar(&s.inflight, "inflight", 64, "closed loops at the same time")
-	flag.DurationVar(&s.duration, "duration", 10*time.Second, "measured time of a run")
-	flag.DurationVar(&s.warmup, "warmup", 2*time.Second, "time before it that is not measured")
-	flag.BoolVar(&s.json, "json", false, "print one JSON object a run instead of a table")
-	flag.BoolVar(&s.all, "all", false, "run every scenario at every level")
-	flag.StringVar(&s.levels, "levels", "1,16,64,256,1024", "with --all: loops in flight")
-	flag.StringVar(&s.scenarioNames, "scenarios", "noop,one-activity,ten-activities,signals,large-payload", "with --all: what to run")
-	flag.IntVar(&s.sources.pid, "pid", 0, "process id of the server on this machine, for its CPU time and memory")
-	flag.StringVar(&s.sources.metricsURL, "metrics", "", "URL of the server's metrics, for commits and statements")
-	flag.StringVar(&s.sources.postgres, "pg", "", "URL of the server's PostgreSQL, for WAL, commits and CPU time")
-	flag.StringVar(&s.binary, "binary", "", "perdure binary to start instead of --addr")
-	flag.StringVar(&s.stores, "stores", "postgres", "with --binary: memory, sqlite, postgres, or several with commas")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := s.run(ctx); err != nil {
+	s, err := parse(os.Args[1:])
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = s.run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func (s settings) run(ctx context.Context) error {
-	plan, err := s.plan()
-	if err != nil {
-		return err
+func parse(arguments []string) (settings, error) {
+	var s settings
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	s.loadFlags(f)
+	s.serverFlags(f)
+	s.suiteFlags(f)
+	if err := f.Parse(arguments); err != nil {
+		return s, err
 	}
-	if s.binary == "" {
-		return s.report(plan.against(ctx, s, ""))
+	if f.NArg() > 0 {
+		return s, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	var results []result
-	for _, store := range strings.Split(s.stores, ",") {
-		some, err := s.withServer(ctx, store, plan)
-		results = append(results, some...)
-		if err != nil {
-			return s.report(results, fmt.Errorf("%s: %w", store, err))
-		}
-	}
-	return s.report(results, nil)
+	return s, nil
 }
 
-// step is one run of a plan.
-type step struct {
-	scenario scenario
-	inflight int
+func (s *settings) loadFlags(f *flag.FlagSet) {
+	f.StringVar(&s.scenario, "scenario", "noop", "what to run once; README.md lists the scenarios")
+	f.IntVar(&s.inflight, "inflight", 0, "callers at the same time; 0: the scenario's own number")
+	f.Float64Var(&s.rate, "rate", 0, "open loop: units that are due a second; 0: closed loop")
+	f.IntVar(&s.count, "count", 0, "workflows, tasks or queues of scenarios that are about a number; 0: the scenario's own number")
+	f.DurationVar(&s.duration, "duration", 10*time.Second, "measured time of a run")
+	f.DurationVar(&s.warmup, "warmup", 2*time.Second, "time before it that is not measured")
+	f.BoolVar(&s.sticky, "sticky", true, "raw workers remember runs and have a sticky queue, as SDKs do")
+	f.IntVar(&s.pollers, "pollers", 0, "pollers of each kind; 0: one for each caller, 4 to 32, or the SDK's default")
+	f.IntVar(&s.fillClosed, "fill-closed", 0, "closed workflows that the store holds before the run")
+	f.IntVar(&s.fillOpen, "fill-open", 0, "open workflows that the store holds before the run")
 }
 
-type plan []step
-
-func (s settings) plan() (plan, error) {
-	names, levels := []string{s.scenario}, []string{strconv.Itoa(s.inflight)}
-	if s.all {
-		names, levels = strings.Split(s.scenarioNames, ","), strings.Split(s.levels, ",")
-	}
-	var steps plan
-	for _, name := range names {
-		found, err := findScenario(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, level := range levels {
-			inflight, err := strconv.Atoi(level)
-			if err != nil || inflight < 1 {
-				return nil, fmt.Errorf("loops in flight must be a number above 0, not %q", level)
-			}
-			steps = append(steps, step{found, inflight})
-		}
-	}
-	return steps, nil
+func (s *settings) serverFlags(f *flag.FlagSet) {
+	f.StringVar(&s.address, "addr", "127.0.0.1:7233", "host:port of any compatible server")
+	f.StringVar(&s.namespace, "namespace", "default", "namespace, which must exist")
+	f.IntVar(&s.sources.PID, "pid", 0, "process id of the server on this machine, for its CPU time and memory")
+	f.StringVar(&s.sources.MetricsURL, "metrics", "", "URL of the server's metrics, for commits and statements")
+	f.StringVar(&s.sources.Postgres, "pg", "", "URL of the server's PostgreSQL, for WAL, commits and CPU time")
+	f.StringVar(&s.binary, "binary", "", "perdure binary to start instead of --addr")
+	f.StringVar(&s.stores, "stores", "postgres", "with --binary: memory, sqlite, postgres, or several with commas")
+	f.StringVar(&s.storePath, "store-path", "", "with --binary: SQLite file to use and to keep, instead of a temporary one")
+	f.StringVar(&s.storeURL, "store-url", "", "with --binary: PostgreSQL database to use, instead of a server of the bench's own")
+	f.StringVar(&s.serverArguments, "server-args", "", "with --binary: further arguments of `perdure dev`, with blanks between them")
+	f.StringVar(&s.other, "vs", "", "with --binary: host:port of another server to compare with")
+	f.IntVar(&s.otherSources.PID, "vs-pid", 0, "as --pid, of the other server")
+	f.StringVar(&s.otherSources.Postgres, "vs-pg", "", "as --pg, of the other server")
 }
 
-// against runs the plan on the server that the settings address and tells on standard error how it goes.
-func (p plan) against(ctx context.Context, s settings, target string) ([]result, error) {
-	var results []result
-	for _, step := range p {
-		r, err := s.measure(ctx, step)
-		if err != nil {
-			return results, fmt.Errorf("%s at %d in flight: %w", step.scenario.name, step.inflight, err)
-		}
-		r.Target = target
-		fmt.Fprintf(os.Stderr, "%s %s, %d in flight: %.0f %ss/s, p50 %.1f ms\n", target, r.Scenario, r.Inflight, r.PerSecond, r.Unit, r.P50)
-		results = append(results, r)
-	}
-	return results, nil
+func (s *settings) suiteFlags(f *flag.FlagSet) {
+	f.StringVar(&s.suites, "suite", "", "run suites instead of one scenario: all, or some with commas of "+strings.Join(suiteNames(), ", "))
+	f.StringVar(&s.scenarios, "scenarios", "", "scenarios of suites matrix, rates and versus; empty: the suite's own")
+	f.StringVar(&s.levels, "levels", "", "callers at the same time of suites matrix and versus; empty: the suite's own")
+	f.StringVar(&s.percents, "percents", "10,25,50,75,90,110", "suite rates: percentages of the highest throughput")
+	f.StringVar(&s.growth, "growth", "", "numbers of workflows of suites growth-closed and growth-open; empty: the suite's own")
+	f.Float64Var(&s.soakPercent, "percent", 70, "suite soak: percentage of the highest throughput")
+	f.DurationVar(&s.interval, "interval", 10*time.Second, "suite soak: time between two samples")
+	f.StringVar(&s.out, "out", "", "folder for results: JSON files, pictures and a README.md with tables")
+	f.StringVar(&s.page, "report", "", "measure nothing, but write pictures and README.md of the results in this folder anew")
+	f.StringVar(&s.profiles, "pprof-dir", "", "folder for a CPU and a heap profile of the server for each run; needs --binary or --metrics")
+	f.BoolVar(&s.json, "json", false, "print one JSON object a run instead of a table")
 }
 
-// measure is one run.
-func (s settings) measure(ctx context.Context, step step) (result, error) {
-	l, err := newLoad(step.scenario, s.address, s.namespace)
-	if err != nil {
-		return result{}, err
-	}
-	defer l.close()
-	var before, after sample
-	elapsed, err := l.run(ctx, step.inflight, s.warmup, s.duration,
-		func() (err error) { before, err = s.sources.sample(ctx); return err },
-		func() (err error) { after, err = s.sources.sample(ctx); return err })
-	if err != nil {
-		return result{}, err
-	}
-	return newResult(l, step.inflight, elapsed, before, after), nil
-}
-
-// report prints what was measured, also when the plan broke off with err.
-func (s settings) report(results []result, err error) error {
-	if s.json {
-		encoder := json.NewEncoder(os.Stdout)
-		for _, r := range results {
-			if err := encoder.Encode(r); err != nil {
-				return err
-			}
-		}
-		return err
-	}
-	if len(results) > 0 {
-		fmt.Printf("\n%d cores shared by server, store and generator; costs are per workflow or signal\n\n", runtime.NumCPU())
-		if err := printTable(os.Stdout, results); err != nil {
-			return err
-		}
-	}
-	return err
+// say tells on standard error how it goes.
+func say(format string, arguments ...any) {
+	fmt.Fprintf(os.Stderr, "%s "+format+"\n", append([]any{time.Now().Format("15:04:05")}, arguments...)...)
 }

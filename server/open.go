@@ -109,15 +109,25 @@ func (e *StoreError) Error() string {
 
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// Migrate brings the schemas of a configuration's stores up to date and closes them again.
-func Migrate(ctx context.Context, c config.Config, logger *slog.Logger) error {
+// OpenStores opens the stores of a configuration and brings their schemas up to date, for tools that work on stored data while no
+// server does. The caller closes both.
+func OpenStores(ctx context.Context, c config.Config, logger *slog.Logger) (store.Store, visibility.Store, error) {
 	s, err := openStore(ctx, c.Store, c.Shards, logger)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	v, err := openVisibility(ctx, visibilityURL(c))
 	if err != nil {
-		return errors.Join(err, s.Close())
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, v, nil
+}
+
+// Migrate brings the schemas of a configuration's stores up to date and closes them again.
+func Migrate(ctx context.Context, c config.Config, logger *slog.Logger) error {
+	s, v, err := OpenStores(ctx, c, logger)
+	if err != nil {
+		return err
 	}
 	return errors.Join(v.Close(), s.Close())
 }

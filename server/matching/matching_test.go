@@ -327,9 +327,19 @@ func TestBacklogHintLeavesOutTheTaskItself(t *testing.T) {
 		defer r.stop()
 		r.offerMany(queue(), 0, 3)
 		for _, want := range []int64{2, 1, 0} {
-			response, err := r.engine.PollWorkflowTaskQueue(t.Context(), ns, pollRequest(queue()))
-			require.NoError(t, err)
-			require.Equal(t, want, response.BacklogCountHint)
+			require.Equal(t, want, r.hintOf(queue()))
 		}
+	})
+}
+
+// TestStickyQueueTellsOfNoBacklog: a worker that heard of one would poll no other queue.
+func TestStickyQueueTellsOfNoBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.stop()
+		require.Empty(t, r.pollFor(stickyQueue(), 2*time.Second), "a queue that nobody polls refuses its tasks")
+		r.offerMany(stickyQueue(), 0, 3)
+		require.Zero(t, r.hintOf(stickyQueue()))
+		require.Equal(t, "wf-0001", r.poll(t.Context(), stickyQueue()))
 	})
 }

@@ -299,6 +299,13 @@ func (r *rig) poll(ctx context.Context, queue cluster.TaskQueue) string {
 	return string(response.TaskToken)
 }
 
+// hintOf takes a task and returns how many are said to wait beside it.
+func (r *rig) hintOf(queue cluster.TaskQueue) int64 {
+	response, err := r.engine.PollWorkflowTaskQueue(r.t.Context(), ns, pollRequest(queue))
+	require.NoError(r.t, err)
+	return response.BacklogCountHint
+}
+
 func pollRequest(queue cluster.TaskQueue) *workflowservice.PollWorkflowTaskQueueRequest {
 	return &workflowservice.PollWorkflowTaskQueueRequest{
 		Namespace: ns.Name, Identity: "worker-1", WorkerInstanceKey: "key-1",

@@ -23,10 +23,20 @@ func (q *queue) dispatch(now time.Time, out *outcomes) {
 		}
 		p := q.polls.pop()
 		p.hand(handover{
-			entry: e, task: e.task, delta: q.pollerDelta(p, e, now), hint: q.lanes.waitingTasks() - q.inHand,
+			entry: e, task: e.task, delta: q.pollerDelta(p, e, now), hint: q.hint(),
 		})
 	}
 	q.readMore(now)
+}
+
+// hint is how many tasks wait beside the one that is handed over. A sticky queue tells of none: what waits there waits in memory and
+// for a moment, but a worker that hears of a backlog sends all its polls to the sticky queue, and then none takes what comes to the normal
+// one until a poll of the sticky queue ends.
+func (q *queue) hint() int64 {
+	if q.key.sticky {
+		return 0
+	}
+	return q.lanes.waitingTasks() - q.inHand
 }
 
 // nextTask takes the task whose turn it is, nil when there is none, it has to

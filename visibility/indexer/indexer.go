@@ -2,8 +2,9 @@
 // state of each run, in batches, for as long as it takes.
 //
 // A batch is written as soon as something waits and no write is under way, so
-// a lone change is searchable at once and a flood shares few statements. While
-// nothing waits, nothing is sent.
+// a lone change is searchable at once and a flood shares few statements. In a
+// flood batches begin a while apart, so that the changes of a short run become
+// one record. While nothing waits, nothing is sent.
 //
 // When a batch fails it is tried again, then in halves, so that one record that
 // the store refuses does not keep the others out. Such a record is written
@@ -30,6 +31,10 @@ const (
 	RetryMinDefault     = 50 * time.Millisecond
 	RetryMaxDefault     = 10 * time.Second
 	WriteTimeoutDefault = 30 * time.Second // of one statement
+	GatherDefault       = 100 * time.Millisecond
+
+	// floodRuns is how many runs wait after a write when there is a flood.
+	floodRuns = 8
 )
 
 // Config is what an Indexer needs. All but the store may be left out.
@@ -43,6 +48,8 @@ type Config struct {
 	RetryMin     time.Duration
 	RetryMax     time.Duration
 	WriteTimeout time.Duration
+	// Gather is the least time between the beginnings of two batches in a flood.
+	Gather time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -57,6 +64,7 @@ func (c Config) withDefaults() Config {
 	c.RetryMin = orDefault(c.RetryMin, RetryMinDefault)
 	c.RetryMax = orDefault(c.RetryMax, RetryMaxDefault)
 	c.WriteTimeout = orDefault(c.WriteTimeout, WriteTimeoutDefault)
+	c.Gather = orDefault(c.Gather, GatherDefault)
 	return c
 }
 
@@ -76,7 +84,9 @@ type Indexer struct {
 	queue    queue
 	writing  []*entry
 	closed   bool
+	flushes  int           // calls that wait for what is enqueued
 	wake     chan struct{} // holds one signal: something waits
+	hurry    chan struct{} // holds one signal: do not gather
 	progress chan struct{} // closed and replaced when a batch has ended
 
 	stop    context.CancelFunc // ends writes and retries
@@ -90,6 +100,7 @@ func New(config Config) *Indexer {
 		config:   config.withDefaults(),
 		queue:    newQueue(),
 		wake:     make(chan struct{}, 1),
+		hurry:    make(chan struct{}, 1),
 		progress: make(chan struct{}),
 		stop:     cancel,
 		stopped:  make(chan struct{}),
@@ -157,7 +168,8 @@ func (i *Indexer) Pending() int {
 
 // Flush waits until everything that was enqueued before is durable.
 func (i *Indexer) Flush(ctx context.Context) error {
-	limit := i.lastSequence()
+	limit := i.beginFlush()
+	defer i.endFlush()
 	for {
 		pending, progress := i.pendingUpTo(limit)
 		if pending == 0 {
@@ -173,10 +185,21 @@ func (i *Indexer) Flush(ctx context.Context) error {
 	}
 }
 
-func (i *Indexer) lastSequence() int64 {
+func (i *Indexer) beginFlush() (lastSequence int64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.flushes++
+	select {
+	case i.hurry <- struct{}{}:
+	default: // it hurries already
+	}
 	return i.queue.sequence
+}
+
+func (i *Indexer) endFlush() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.flushes--
 }
 
 // pendingUpTo counts the runs with a change up to that sequence number, and

@@ -17,7 +17,10 @@ import (
 func (i *Indexer) run(ctx context.Context) {
 	defer close(i.stopped)
 	failures := 0
+	var began time.Time
 	for ctx.Err() == nil {
+		i.gather(ctx, began)
+		began = i.config.Clock.Now()
 		batch, next := i.take()
 		if len(batch) == 0 {
 			i.await(ctx, next)
@@ -34,6 +37,27 @@ func (i *Indexer) run(ctx context.Context) {
 			i.pause(ctx, i.backoff(failures))
 		}
 	}
+}
+
+// gather waits in a flood until the next batch may begin.
+func (i *Indexer) gather(ctx context.Context, began time.Time) {
+	wait := i.config.Gather - i.config.Clock.Now().Sub(began)
+	if wait <= 0 || !i.flooded() {
+		return
+	}
+	timer := i.config.Clock.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-i.hurry:
+	case <-ctx.Done():
+	}
+}
+
+func (i *Indexer) flooded() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.flushes == 0 && i.queue.len() >= floodRuns && i.queue.len() < i.config.MaxBatch
 }
 
 func (i *Indexer) take() (batch []*entry, next time.Time) {

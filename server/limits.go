@@ -2,8 +2,11 @@ package server
 
 import (
 	"perdure/server/config"
+	"perdure/server/deployment"
 	"perdure/server/execution"
 	"perdure/server/matching"
+	"perdure/server/namespace"
+	"perdure/server/rollout"
 	"perdure/server/workers"
 )
 
@@ -41,4 +44,20 @@ func workerLimits(l config.Limits) workers.Limits {
 		Age: l.WorkerHistory, Workers: l.WorkersMax, Bytes: l.WorkersBytesMax,
 		HeartbeatBytes: l.WorkerBytesMax, Page: l.VisibilityPageMax,
 	}
+}
+
+// rolloutLimits bound worker deployments. A store of one process need not be
+// looked at for changes of others.
+func rolloutLimits(l config.Limits, alone bool) rollout.Limits {
+	limits := rollout.Limits{
+		Deployments: l.DeploymentsMax,
+		Deployment: deployment.Limits{
+			Versions: l.DeploymentVersionsMax, QueuesPerVersion: l.DeploymentQueuesMax, MetadataBytes: l.DeploymentMetadataBytesMax,
+		},
+		Drainage: deployment.DrainageRules{Grace: l.DrainageGrace, Interval: l.DrainageInterval},
+	}
+	if !alone {
+		limits.RefreshAfter = namespace.RefreshAfter
+	}
+	return limits
 }

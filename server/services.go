@@ -15,6 +15,7 @@ import (
 	"perdure/server/matching"
 	"perdure/server/metrics"
 	"perdure/server/namespace"
+	"perdure/server/rollout"
 	"perdure/server/store"
 	"perdure/server/worker"
 	"perdure/server/workers"
@@ -28,6 +29,7 @@ type services struct {
 	visibility visibility.Store
 	indexer    *indexer.Indexer
 	namespaces *namespace.Registry
+	rollout    *rollout.Service
 	matching   *matching.Engine
 	history    *history.Engine
 	worker     *worker.Service
@@ -82,6 +84,10 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 // startEngines ties the knot: matching starts tasks in history, history offers tasks to matching.
 func (s *services) startEngines(ctx context.Context, c config.Config, o Options) error {
 	leases := &lateLeases{}
+	s.rollout = rollout.New(rollout.Config{
+		Store: s.store, Visibility: s.visibility, Namespaces: s.namespaces, Leases: leases,
+		Limits: rolloutLimits(c.Limits, singleOwner(c.Store)), Logger: o.Logger,
+	})
 	s.matching = matching.New(matching.Config{
 		Store: s.store, Leases: leases, Namespaces: s.namespaces,
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
@@ -97,6 +103,10 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	}
 	leases.Leases = engine
 	s.matching.SetHistory(engine)
+	s.rollout.Connect(s.matching)
+	if err := s.rollout.Load(ctx); err != nil {
+		return err
+	}
 	if err := s.matching.Start(ctx); err != nil {
 		return err
 	}
@@ -104,6 +114,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		return fmt.Errorf("start history: %w", err)
 	}
 	s.history = engine
+	s.rollout.Start()
 	return nil
 }
 
@@ -138,7 +149,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	s.frontend = frontend.New(frontend.Config{
-		History: s.history, Matching: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
+		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility,
 		Workers: workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		Limits:  c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
@@ -180,6 +191,9 @@ func (s *services) stop(ctx context.Context) error {
 	}
 	if s.worker != nil {
 		note("stop the worker service", s.worker.Stop(ctx))
+	}
+	if s.rollout != nil {
+		note("stop looking after worker deployments", s.rollout.Stop(ctx))
 	}
 	if s.history != nil {
 		note("stop history", s.history.Stop(ctx))

@@ -82,6 +82,14 @@ type Limits struct {
 	NamespacePerSecond int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
 	VisibilityPerSec   int           `default:"100" unit:"calls/s" key:"frontend.namespaceRPS.visibility" doc:"Lists and counts a node takes a second for one namespace: one can cost the store much."`
 	LongPollsMax       int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
+
+	DeploymentsMax             int           `default:"100" unit:"deployments" key:"matching.maxDeployments" doc:"Worker deployments of one namespace: all are kept in memory."`
+	DeploymentVersionsMax      int           `default:"100" unit:"versions" key:"matching.maxVersionsInDeployment" doc:"Versions of one worker deployment; the oldest without work and pollers gives way to a new one."`
+	DeploymentQueuesMax        int           `default:"100" unit:"queues" key:"matching.maxTaskQueuesInDeploymentVersion" doc:"Task queues of one version of a worker deployment: they are part of its record."`
+	DeploymentMetadataBytesMax int           `default:"64KiB" unit:"bytes" doc:"Metadata of one version of a worker deployment: it is part of its record."`
+	DrainageGrace              time.Duration `default:"3m" unit:"time" key:"matching.wv.VersionDrainageStatusVisibilityGracePeriod" doc:"From when a version of workers gets no new work to the first look whether it has old work: search must know of all runs by then."`
+	DrainageInterval           time.Duration `default:"3m" unit:"time" key:"matching.wv.VersionDrainageStatusRefreshInterval" doc:"Between two looks whether a version of workers still has old work: each counts runs."`
+	DeploymentReadsPerSec      int           `default:"50" unit:"calls/s" key:"frontend.globalNamespaceWorkerDeploymentReadRPS" doc:"Descriptions and lists of worker deployments a node takes a second for one namespace, bursts of ten times that: each reads whole records."`
 }
 
 // ErrUnknownKey tells that no setting has such a dynamic-config key.

@@ -64,7 +64,7 @@ type DeleteVersion struct {
 }
 
 // Delete removes a deployment without versions. Reply: nil.
-type Delete struct{ Identity string }
+type Delete struct{}
 
 // NoteLook tells what a look at the open runs pinned to a draining version has
 // found. Reply: nil.

@@ -117,7 +117,7 @@ func (t *transition) createVersion(c CreateVersion) error {
 		if c.RequestID != "" && c.RequestID == v.RequestID {
 			return nil
 		}
-		return serviceerror.NewAlreadyExistsf("Worker Deployment Version %q already exists", t.s.named(c.BuildID).Dotted())
+		return serviceerror.NewAlreadyExistsf("Worker Deployment Version %q already exists", t.s.Named(c.BuildID).Dotted())
 	}
 	v, err := t.addVersion(c.BuildID)
 	if err != nil {
@@ -141,7 +141,7 @@ func (t *transition) register(c Register) error {
 	}
 	if len(v.Queues) >= t.env.Limits.QueuesPerVersion {
 		return errLimit("task queue '%s' cannot be added to version '%s': it has the maximum of %d task queues",
-			c.Queue.Name, t.s.named(c.BuildID), t.env.Limits.QueuesPerVersion)
+			c.Queue.Name, t.s.Named(c.BuildID), t.env.Limits.QueuesPerVersion)
 	}
 	v.Queues = append(v.Queues, c.Queue)
 	v.Awaited, t.changed = false, true
@@ -157,7 +157,7 @@ func (s *State) idle(v *Version) bool {
 func (t *transition) addVersion(build string) (*Version, error) {
 	if len(t.s.Versions) >= t.env.Limits.Versions && !t.evict() {
 		return nil, errLimit("version '%s' cannot be added: its deployment has the maximum of %d versions, all in use",
-			t.s.named(build), t.env.Limits.Versions)
+			t.s.Named(build), t.env.Limits.Versions)
 	}
 	v := &Version{BuildID: build, CreateTime: t.env.Now}
 	t.s.Versions = append(t.s.Versions, v)
@@ -249,7 +249,7 @@ func (t *transition) updateMetadata(c UpdateMetadata) error {
 		size += len(key) + proto.Size(value)
 	}
 	if size > t.env.Limits.MetadataBytes {
-		return serviceerror.NewInvalidArgumentf("the metadata of version '%s' would have %d bytes, more than %d", t.s.named(c.BuildID), size, t.env.Limits.MetadataBytes)
+		return serviceerror.NewInvalidArgumentf("the metadata of version '%s' would have %d bytes, more than %d", t.s.Named(c.BuildID), size, t.env.Limits.MetadataBytes)
 	}
 	v.Metadata, v.LastModifier = merged, c.Identity
 	t.reply, t.changed = merged, true
@@ -279,7 +279,7 @@ func (t *transition) deleteVersion(c DeleteVersion) error {
 		t.remove(v)
 		return nil
 	}
-	return serviceerror.NewFailedPreconditionf("version '%s' cannot be deleted since %s", t.s.named(c.BuildID), reason)
+	return serviceerror.NewFailedPreconditionf("version '%s' cannot be deleted since %s", t.s.Named(c.BuildID), reason)
 }
 
 func (t *transition) delete() error {

@@ -44,13 +44,13 @@ func (s *State) Summary() *workflowservice.ListWorkerDeploymentsResponse_WorkerD
 func (s *State) routingConfig() *deploymentpb.RoutingConfig {
 	r := s.Routing
 	config := &deploymentpb.RoutingConfig{
-		CurrentVersion: s.named(r.Current).Dotted(), CurrentDeploymentVersion: s.named(r.Current).Proto(),
+		CurrentVersion: s.Named(r.Current).Dotted(), CurrentDeploymentVersion: s.Named(r.Current).Proto(),
 		RampingVersionPercentage: r.Percentage, RevisionNumber: r.Revision,
 		CurrentVersionChangedTime: stamp(r.CurrentChanged), RampingVersionChangedTime: stamp(r.RampingChanged),
 		RampingVersionPercentageChangedTime: stamp(r.PercentageChanged),
 	}
 	if r.HasRamp {
-		config.RampingVersion, config.RampingDeploymentVersion = s.named(r.Ramping).Dotted(), s.named(r.Ramping).Proto()
+		config.RampingVersion, config.RampingDeploymentVersion = s.Named(r.Ramping).Dotted(), s.Named(r.Ramping).Proto()
 	}
 	return config
 }
@@ -73,7 +73,7 @@ func (v *Version) drainageInfo() *deploymentpb.VersionDrainageInfo {
 }
 
 func (s *State) summary(v *Version) *deploymentpb.WorkerDeploymentInfo_WorkerDeploymentVersionSummary {
-	name := s.named(v.BuildID)
+	name := s.Named(v.BuildID)
 	return &deploymentpb.WorkerDeploymentInfo_WorkerDeploymentVersionSummary{
 		Version: name.Dotted(), DeploymentVersion: name.Proto(), Status: s.Status(v), CreateTime: stamp(v.CreateTime),
 		DrainageStatus: v.Drainage, DrainageInfo: v.drainageInfo(),
@@ -86,7 +86,7 @@ func (s *State) summary(v *Version) *deploymentpb.WorkerDeploymentInfo_WorkerDep
 // statistics of its queues. The version must exist.
 func (s *State) DescribeVersion(build string) *workflowservice.DescribeWorkerDeploymentVersionResponse {
 	v := s.version(build)
-	name := s.named(build)
+	name := s.Named(build)
 	info := &deploymentpb.WorkerDeploymentVersionInfo{
 		Version: name.Dotted(), DeploymentVersion: name.Proto(), Status: s.Status(v), CreateTime: stamp(v.CreateTime),
 		RoutingChangedTime: stamp(v.RoutingChanged), CurrentSinceTime: stamp(v.CurrentSince), RampingSinceTime: stamp(v.RampingSince),

@@ -78,7 +78,7 @@ func (t *transition) setRamping(c SetRamping) error {
 	case !ends && former.HasRamp && former.Ramping == c.BuildID && former.Percentage == c.Percentage:
 		return nil
 	case !ends && c.BuildID == former.Current:
-		return serviceerror.NewFailedPreconditionf("requested ramping version %s is already current", t.s.named(c.BuildID).Dotted())
+		return serviceerror.NewFailedPreconditionf("requested ramping version %s is already current", t.s.Named(c.BuildID).Dotted())
 	}
 	if err := t.checkToken(c.Token); err != nil {
 		return err

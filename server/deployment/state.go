@@ -81,12 +81,18 @@ func (s *State) version(build string) *Version {
 // Version finds a version, which must not be changed; nil when there is none.
 func (s *State) Version(build string) *Version { return s.version(build) }
 
-// named is the version of a build id; the empty one stands for workers without.
-func (s *State) named(build string) match.Version {
+// Named is the version of a build id; the empty one stands for workers without.
+func (s *State) Named(build string) match.Version {
 	if build == "" {
 		return match.Version{}
 	}
 	return match.Version{Deployment: s.Name, BuildID: build}
+}
+
+// Idle tells whether the version exists and has no work, as far as is known.
+func (s *State) Idle(build string) bool {
+	v := s.version(build)
+	return v != nil && s.idle(v)
 }
 
 // current tells whether the version gets the work that does not ramp.

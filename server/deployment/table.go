@@ -31,7 +31,7 @@ func NewTable(deployments []*State) *Table {
 	for _, s := range ordered {
 		for _, v := range s.Versions {
 			for _, q := range v.Queues {
-				t.route(q).members[s.named(v.BuildID)] = struct{}{}
+				t.route(q).members[s.Named(v.BuildID)] = struct{}{}
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (t *Table) addCurrent(s *State) {
 		r := t.routes[q]
 		if r.current.IsZero() || s.Routing.CurrentChanged.After(r.current) {
 			r.current = s.Routing.CurrentChanged
-			r.routing.Current, r.routing.CurrentRevision = s.named(current.BuildID), s.Routing.Revision
+			r.routing.Current, r.routing.CurrentRevision = s.Named(current.BuildID), s.Routing.Revision
 		}
 	}
 }
@@ -96,7 +96,7 @@ func (t *Table) addRamp(s *State) {
 		if r.ramped.IsZero() || s.Routing.PercentageChanged.After(r.ramped) {
 			r.ramped = s.Routing.PercentageChanged
 			r.routing.HasRamp, r.routing.Percentage = true, s.Routing.Percentage
-			r.routing.Ramping, r.routing.RampingRevision = s.named(s.Routing.Ramping), s.Routing.Revision
+			r.routing.Ramping, r.routing.RampingRevision = s.Named(s.Routing.Ramping), s.Routing.Revision
 		}
 	}
 }

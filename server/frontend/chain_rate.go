@@ -20,6 +20,11 @@ var visibilityMethods = map[string]bool{
 	"ListWorkers": true, "CountWorkers": true,
 }
 
+// deploymentReads each read whole deployments from the store.
+var deploymentReads = map[string]bool{
+	"DescribeWorkerDeployment": true, "DescribeWorkerDeploymentVersion": true, "ListWorkerDeployments": true,
+}
+
 // unlimitedMethods must work whenever the server does: clients need them to connect.
 var unlimitedMethods = map[string]bool{"GetSystemInfo": true, "GetClusterInfo": true}
 
@@ -51,7 +56,7 @@ type rates struct {
 	namespaces map[string]*namespaceRates
 }
 
-type namespaceRates struct{ all, visibility *rate.Limiter }
+type namespaceRates struct{ all, visibility, deployments *rate.Limiter }
 
 func newRates(l config.Limits) *rates {
 	return &rates{limits: l, host: limiter(l.RequestsPerSecond, 2), namespaces: map[string]*namespaceRates{}}
@@ -76,7 +81,7 @@ func (r *rates) allow(method, namespace string) error {
 		return nil
 	}
 	n := r.of(namespace)
-	if !n.all.Allow() || (visibilityMethods[method] && !n.visibility.Allow()) {
+	if !n.all.Allow() || (visibilityMethods[method] && !n.visibility.Allow()) || (deploymentReads[method] && !n.deployments.Allow()) {
 		return rateExceeded(scopeNamespace, "namespace rate limit exceeded")
 	}
 	return nil
@@ -89,7 +94,10 @@ func (r *rates) of(namespace string) *namespaceRates {
 	defer r.mu.Unlock()
 	n := r.namespaces[namespace]
 	if n == nil {
-		n = &namespaceRates{all: limiter(r.limits.NamespacePerSecond, 2), visibility: limiter(r.limits.VisibilityPerSec, 1)}
+		n = &namespaceRates{
+			all: limiter(r.limits.NamespacePerSecond, 2), visibility: limiter(r.limits.VisibilityPerSec, 1),
+			deployments: limiter(r.limits.DeploymentReadsPerSec, 10),
+		}
 		r.namespaces[namespace] = n
 	}
 	return n

@@ -17,8 +17,11 @@ import (
 
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/deployment"
 	"perdure/server/frontend"
+	"perdure/server/match"
 	"perdure/server/namespace"
+	"perdure/server/rollout"
 	"perdure/server/store"
 	"perdure/server/store/memory"
 	"perdure/server/workers"
@@ -41,6 +44,10 @@ type recorder struct {
 	answer   any           // of the next call; nil: errReached
 	entered  chan struct{} // when set, calls tell that they came and wait for the end of their context
 }
+
+// Polled and Busy: nobody polls, and nothing waits.
+func (r *recorder) Polled(cluster.TaskQueue, match.Version) bool { return false }
+func (r *recorder) Busy(cluster.TaskQueue) bool                  { return false }
 
 func (r *recorder) record(req any) {
 	r.mu.Lock()
@@ -117,7 +124,8 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 	t.Helper()
 	ctx := context.Background()
 	b := &bundle{behind: &recorder{}, visible: &finder{}}
-	b.namespaces = namespace.New(memoryStore(t), slog.New(slog.DiscardHandler))
+	records := memoryStore(t)
+	b.namespaces = namespace.New(records, slog.New(slog.DiscardHandler))
 	for _, name := range []string{"default", namespace.SystemName} {
 		ns, err := b.namespaces.Ensure(ctx, name, 24*time.Hour)
 		require.NoError(t, err)
@@ -125,8 +133,16 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 			b.ns = ns
 		}
 	}
+	deployments := rollout.New(rollout.Config{
+		Store: records, Namespaces: b.namespaces, Logger: slog.New(slog.DiscardHandler), Limits: rollout.Limits{
+			Deployments: 20, Deployment: deployment.Limits{Versions: 10, QueuesPerVersion: 10, MetadataBytes: 1000},
+		},
+	})
+	deployments.Connect(b.behind)
+	require.NoError(t, deployments.Load(ctx))
+	t.Cleanup(func() { require.NoError(t, deployments.Stop(context.Background())) })
 	c := frontend.Config{
-		History: b.behind, Matching: b.behind, Namespaces: b.namespaces, Visibility: b.visible,
+		History: b.behind, Matching: b.behind, Deployments: deployments, Namespaces: b.namespaces, Visibility: b.visible,
 		Workers: workers.New(workers.Config{Limits: workers.Limits{
 			Age: time.Minute, Workers: 10, Bytes: 1 << 20, HeartbeatBytes: 1 << 10, Page: 10,
 		}}),

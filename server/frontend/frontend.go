@@ -27,13 +27,15 @@ const ServerVersion = "1.32.0"
 
 // Config is what a frontend is made of. All but Observer, Watch and Clock must be set.
 type Config struct {
-	History    cluster.History
-	Matching   cluster.Matching
-	Workers    cluster.Workers
-	Namespaces *namespace.Registry
-	Visibility visibility.Store
-	Limits     config.Limits
-	Features   config.Features
+	History  cluster.History
+	Matching cluster.Matching
+	// Deployments keeps the worker deployments.
+	Deployments cluster.Deployments
+	Workers     cluster.Workers
+	Namespaces  *namespace.Registry
+	Visibility  visibility.Store
+	Limits      config.Limits
+	Features    config.Features
 	// ConcurrentLongPollsMax bounds the calls under way that wait, for each
 	// namespace and method; 0 does not.
 	ConcurrentLongPollsMax int
@@ -58,21 +60,22 @@ type ClusterInfo struct {
 type Frontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 
-	history    cluster.History
-	matching   cluster.Matching
-	workers    cluster.Workers
-	namespaces *namespace.Registry
-	visibility visibility.Store
-	limits     config.Limits
-	features   config.Features
-	info       ClusterInfo
-	logger     *slog.Logger
-	observer   Observer
-	watch      *limitwatch.Watch
-	clock      clock.Clock
-	rates      *rates
-	polls      *pollGate
-	health     *health.Server
+	history     cluster.History
+	matching    cluster.Matching
+	deployments cluster.Deployments
+	workers     cluster.Workers
+	namespaces  *namespace.Registry
+	visibility  visibility.Store
+	limits      config.Limits
+	features    config.Features
+	info        ClusterInfo
+	logger      *slog.Logger
+	observer    Observer
+	watch       *limitwatch.Watch
+	clock       clock.Clock
+	rates       *rates
+	polls       *pollGate
+	health      *health.Server
 
 	namespaceDeleted func()
 
@@ -85,21 +88,22 @@ var _ workflowservice.WorkflowServiceServer = (*Frontend)(nil)
 // New makes a frontend. Register puts it on a gRPC server that was made with ServerOptions.
 func New(c Config) *Frontend {
 	f := &Frontend{
-		history:    c.History,
-		matching:   c.Matching,
-		workers:    c.Workers,
-		namespaces: c.Namespaces,
-		visibility: c.Visibility,
-		limits:     c.Limits,
-		features:   c.Features,
-		info:       c.ClusterInfo,
-		logger:     c.Logger,
-		observer:   c.Observer,
-		watch:      c.Watch,
-		clock:      c.Clock,
-		rates:      newRates(c.Limits),
-		polls:      newPollGate(c.ConcurrentLongPollsMax),
-		health:     newHealth(),
+		history:     c.History,
+		matching:    c.Matching,
+		deployments: c.Deployments,
+		workers:     c.Workers,
+		namespaces:  c.Namespaces,
+		visibility:  c.Visibility,
+		limits:      c.Limits,
+		features:    c.Features,
+		info:        c.ClusterInfo,
+		logger:      c.Logger,
+		observer:    c.Observer,
+		watch:       c.Watch,
+		clock:       c.Clock,
+		rates:       newRates(c.Limits),
+		polls:       newPollGate(c.ConcurrentLongPollsMax),
+		health:      newHealth(),
 	}
 	if f.namespaceDeleted = c.NamespaceDeleted; f.namespaceDeleted == nil {
 		f.namespaceDeleted = func() {}

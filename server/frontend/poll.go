@@ -13,12 +13,17 @@ import (
 	"perdure/server/apierr"
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/deployment"
+	"perdure/server/match"
 )
 
 // PollWorkflowTaskQueue waits for a workflow task or a query.
 func (f *Frontend) PollWorkflowTaskQueue(ctx context.Context, req *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	ns := namespaceOf(ctx)
 	if err := f.checkPoll(ctx, ns, req); err != nil {
+		return nil, err
+	}
+	if err := f.register(ctx, ns, req, enumspb.TASK_QUEUE_TYPE_WORKFLOW); err != nil {
 		return nil, err
 	}
 	return emptyAtDrain(f, ctx, &workflowservice.PollWorkflowTaskQueueResponse{}, func(ctx context.Context) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
@@ -30,6 +35,9 @@ func (f *Frontend) PollWorkflowTaskQueue(ctx context.Context, req *workflowservi
 func (f *Frontend) PollActivityTaskQueue(ctx context.Context, req *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
 	ns := namespaceOf(ctx)
 	if err := f.checkPoll(ctx, ns, req); err != nil {
+		return nil, err
+	}
+	if err := f.register(ctx, ns, req, enumspb.TASK_QUEUE_TYPE_ACTIVITY); err != nil {
 		return nil, err
 	}
 	return emptyAtDrain(f, ctx, &workflowservice.PollActivityTaskQueueResponse{}, func(ctx context.Context) (*workflowservice.PollActivityTaskQueueResponse, error) {
@@ -102,6 +110,15 @@ func (f *Frontend) checkBuild(c *commonpb.WorkerVersionCapabilities) error {
 	return nil
 }
 
+// register makes the version of a worker known that polls for the first time.
+func (f *Frontend) register(ctx context.Context, ns *cluster.Namespace, req pollRequest, kind enumspb.TaskQueueType) error {
+	v := match.WorkerVersion(req.GetDeploymentOptions())
+	if v == (match.Version{}) || req.GetTaskQueue().GetKind() == enumspb.TASK_QUEUE_KIND_STICKY {
+		return nil
+	}
+	return f.deployments.Register(ctx, ns.ID, v, deployment.Queue{Name: req.GetTaskQueue().GetName(), Type: kind})
+}
+
 func checkDeployment(o *deploymentpb.WorkerDeploymentOptions) error {
 	if o.GetWorkerVersioningMode() != enumspb.WORKER_VERSIONING_MODE_VERSIONED {
 		return nil
@@ -109,5 +126,5 @@ func checkDeployment(o *deploymentpb.WorkerDeploymentOptions) error {
 	if o.GetDeploymentName() == "" || o.GetBuildId() == "" {
 		return apierr.InvalidArgument("Deployment name and build id must be set together.")
 	}
-	return nil
+	return checkVersionNames(match.WorkerVersion(o))
 }

@@ -88,6 +88,8 @@ var servedMethods = strings.Fields(`
 	PauseActivity UnpauseActivity ResetActivity UpdateActivityOptions
 	PauseActivityExecution UnpauseActivityExecution ResetActivityExecution UpdateActivityExecutionOptions
 	PauseWorkflowExecution UnpauseWorkflowExecution DeleteNamespace
+	DescribeWorkerDeployment DescribeWorkerDeploymentVersion ListWorkerDeployments
+	SetWorkerDeploymentCurrentVersion SetWorkerDeploymentRampingVersion DeleteWorkerDeployment
 	AddSearchAttributes RemoveSearchAttributes ListSearchAttributes`)
 
 // decidedBehind matches recorded errors that depend on the state of an
@@ -105,17 +107,18 @@ var departures = map[string]struct {
 	message string
 	detail  string // its type; none when empty
 }{
-	"reset-type-unknown":        {"INVALID_ARGUMENT", "unknown reset reapply type: 77", ""},
-	"reset-post-options-nomask": {"INVALID_ARGUMENT", "UpdateMask is required", ""},
-	"visibility-bad-token":      {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
-	"visibility-open-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
-	"visibility-scan-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
-	"namespace-list-negative":   {"OK", "", ""},
-	"visibility-bad-int":        {"INVALID_ARGUMENT", anyWords, ""},
-	"visibility-bool-bad":       {"INVALID_ARGUMENT", anyWords, ""},
-	"misc-workers-bad-query":    {"INVALID_ARGUMENT", "invalid query: invalid search attribute: Nope", ""},
-	"misc-worker-unknown":       {"NOT_FOUND", "Worker zz not found", notFoundDetail},
-	"misc-worker-none":          {"NOT_FOUND", "Worker  not found", notFoundDetail},
+	"reset-type-unknown":         {"INVALID_ARGUMENT", "unknown reset reapply type: 77", ""},
+	"reset-post-options-nomask":  {"INVALID_ARGUMENT", "UpdateMask is required", ""},
+	"visibility-bad-token":       {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"visibility-open-bad-token":  {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"visibility-scan-bad-token":  {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"namespace-list-negative":    {"OK", "", ""},
+	"visibility-bad-int":         {"INVALID_ARGUMENT", anyWords, ""},
+	"visibility-bool-bad":        {"INVALID_ARGUMENT", anyWords, ""},
+	"misc-workers-bad-query":     {"INVALID_ARGUMENT", "invalid query: invalid search attribute: Nope", ""},
+	"misc-worker-unknown":        {"NOT_FOUND", "Worker zz not found", notFoundDetail},
+	"misc-deployments-bad-token": {"INVALID_ARGUMENT", "Invalid NextPageToken.", ""},
+	"misc-worker-none":           {"NOT_FOUND", "Worker  not found", notFoundDetail},
 }
 
 const notFoundDetail = "temporal.api.errordetails.v1.NotFoundFailure"

@@ -23,10 +23,10 @@ var resultColumns = []column[Result]{
 	{"offered/s", number(func(r Result) float64 { return r.OfferedPerSecond })},
 	{"count", whole(func(r Result) float64 { return float64(r.Count) })},
 	{"per s", number(func(r Result) float64 { return r.PerSecond })},
-	{"p50 ms", number(func(r Result) float64 { return r.P50 })},
-	{"p95 ms", number(func(r Result) float64 { return r.P95 })},
-	{"p99 ms", number(func(r Result) float64 { return r.P99 })},
-	{"p99.9 ms", number(func(r Result) float64 { return r.P999 })},
+	{"p50 ms", measured(func(r Result) float64 { return r.P50 })},
+	{"p95 ms", measured(func(r Result) float64 { return r.P95 })},
+	{"p99 ms", measured(func(r Result) float64 { return r.P99 })},
+	{"p99.9 ms", measured(func(r Result) float64 { return r.P999 })},
 	{"server CPU ms", number(func(r Result) float64 { return r.ServerCPU })},
 	{"store CPU ms", number(func(r Result) float64 { return r.StoreCPU })},
 	{"generator CPU ms", number(func(r Result) float64 { return r.GeneratorCPU })},
@@ -60,9 +60,9 @@ var partColumns = []column[partRow]{
 	{"series", func(p partRow) string { return p.Name }},
 	{"seconds", number(func(p partRow) float64 { return p.Seconds })},
 	{"per s", number(func(p partRow) float64 { return p.PerSecond })},
-	{"p50 ms", number(func(p partRow) float64 { return p.P50 })},
-	{"p95 ms", number(func(p partRow) float64 { return p.P95 })},
-	{"p99 ms", number(func(p partRow) float64 { return p.P99 })},
+	{"p50 ms", measured(func(p partRow) float64 { return p.P50 })},
+	{"p95 ms", measured(func(p partRow) float64 { return p.P95 })},
+	{"p99 ms", measured(func(p partRow) float64 { return p.P99 })},
 	{"max ms", number(func(p partRow) float64 { return p.Max })},
 	{"unstarted", whole(func(p partRow) float64 { return float64(p.Unstarted) })},
 }
@@ -90,6 +90,16 @@ func flatness(flat *bool) string {
 // number shows about three significant digits.
 func number[T any](value func(T) float64) func(T) string {
 	return func(row T) string { return digits(value(row)) }
+}
+
+// measured is a number that is never 0 when there is one.
+func measured[T any](value func(T) float64) func(T) string {
+	return func(row T) string {
+		if v := value(row); v != 0 {
+			return digits(v)
+		}
+		return ""
+	}
 }
 
 func digits(v float64) string {

@@ -40,8 +40,8 @@ bench: build ## every suite on SQLite and PostgreSQL, results in bench/results; 
 	go run ./bench --binary bin/perdure $(or $(ARGS),--stores sqlite$(comma)postgres --suite all --out bench/results)
 
 bench-vs: build ## each scenario on another server (ADDR=host:port) and on ours (STORE=postgres), with ratios
-	@test -n "$(ADDR)" || { echo 'say which server: make bench-vs ADDR=127.0.0.1:7233'; exit 2; }
-	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --vs $(ADDR) --out bench/results $(ARGS)
+	@test -n "$(or $(ADDR),$(VS))" || { echo 'say which server: make bench-vs ADDR=127.0.0.1:7233'; exit 2; }
+	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --vs $(or $(ADDR),$(VS)) --out bench/results $(ARGS)
 
 bench-soak: build ## a long run: DURATION=2h, PERCENT=70 of the highest throughput, STORE=postgres
 	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --suite soak --duration $(or $(DURATION),1h) --percent $(or $(PERCENT),70) --out bench/results $(ARGS)

@@ -171,6 +171,19 @@ func requireSound(t *testing.T, ctx context.Context, own *target, least int) {
 	require.NoError(t, own.server.Restart(ctx))
 }
 
+func TestCeilingsAreMeasured(t *testing.T) {
+	ctx, s := limited(t), tiny(t)
+	for store, want := range map[string]int{"memory": 1, "sqlite": 1, "postgres": 4} {
+		r, own := newRunner(s), launched(t, ctx, s, store)
+		require.NoError(t, r.ceilings(ctx, own))
+		require.Len(t, r.file.Results, want)
+		for _, result := range r.file.Results {
+			require.Positive(t, result.PerSecond, result.Scenario)
+			require.Positive(t, result.P50, result.Scenario)
+		}
+	}
+}
+
 func TestMemoryIsFilledThroughTheAPI(t *testing.T) {
 	ctx, s := limited(t), tiny(t)
 	own := launched(t, ctx, s, "memory")

@@ -21,6 +21,7 @@ type suite struct {
 
 // suites are those of --suite, in the order of the page of results.
 var suites = []suite{
+	{"ceilings", (*runner).ceilings},
 	{"matrix", (*runner).matrix},
 	{"rates", (*runner).rates},
 	{"sdk", fixed("sdk-noop", "sdk-one-activity", "sdk-ten-activities", "sdk-five-signals", "sdk-update", "sdk-children", "sdk-timer")},

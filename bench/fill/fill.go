@@ -21,7 +21,7 @@ import (
 
 const (
 	// groupRuns is how many copies one commit and one batch of search records hold.
-	groupRuns = 500
+	groupRuns = 2000
 	// batchesMax bounds the history that a template can have.
 	batchesMax = 100
 	// owner names the filler in leases.

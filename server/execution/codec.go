@@ -130,13 +130,17 @@ func decodeFields(b []byte, read func(protowire.Number, value)) error {
 	return failed
 }
 
-// Encode writes the state as it is stored.
+// Encode writes the state as it is stored. What changes often comes first and
+// what hardly ever does last: PostgreSQL keeps out of its log what the old and
+// the new row have in common at their ends.
 func (s *State) Encode() ([]byte, error) {
 	e := &encoder{b: make([]byte, 0, 512)}
-	s.encodeIdentity(e)
+	s.encodeProgress(e)
 	s.encodeTask(e)
 	s.encodePending(e)
 	s.encodeRest(e)
+	s.encodeRequests(e)
+	s.encodeIdentity(e)
 	return e.b, e.err
 }
 
@@ -145,12 +149,15 @@ func (s *State) encodeIdentity(e *encoder) {
 	e.text(2, s.WorkflowID)
 	e.text(3, s.RunID)
 	e.text(4, s.RequestID)
+	e.time(9, s.StartTime)
+	e.time(10, s.ExecutionTime)
+}
+
+func (s *State) encodeProgress(e *encoder) {
 	e.int(5, s.Version)
 	e.int(6, s.NextEventID)
 	e.int(7, s.HistorySize)
 	e.int(8, int64(s.Status))
-	e.time(9, s.StartTime)
-	e.time(10, s.ExecutionTime)
 	e.time(11, s.CloseTime)
 	e.int(12, s.CloseEventID)
 	e.text(13, s.NewRunID)
@@ -227,15 +234,18 @@ func (s *State) encodePending(e *encoder) {
 			e.bool(6, u.InHistory)
 		})
 	}
+	for _, event := range s.Buffered {
+		e.message(37, event)
+	}
+}
+
+func (s *State) encodeRequests(e *encoder) {
 	for _, id := range s.Requests.keys() {
 		e.record(36, func(e *encoder) {
 			e.text(1, id)
 			e.int(2, int64(s.Requests.get(id).EventType))
 			e.int(3, s.Requests.get(id).EventID)
 		})
-	}
-	for _, event := range s.Buffered {
-		e.message(37, event)
 	}
 }
 

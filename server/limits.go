@@ -7,6 +7,7 @@ import (
 	"perdure/server/matching"
 	"perdure/server/namespace"
 	"perdure/server/rollout"
+	"perdure/server/versioning"
 	"perdure/server/workers"
 )
 
@@ -60,4 +61,12 @@ func rolloutLimits(l config.Limits, alone bool) rollout.Limits {
 		limits.RefreshAfter = namespace.RefreshAfter
 	}
 	return limits
+}
+
+// versioningLimits bound what a task queue knows of build ids.
+func versioningLimits(l config.Limits) versioning.Limits {
+	return versioning.Limits{
+		Sets: l.BuildIDSetsMax, Builds: l.BuildIDsMax, Assignments: l.AssignmentRulesMax, Redirects: l.RedirectRulesMax,
+		Upstream: l.UpstreamBuildsMax, BuildIDBytes: l.BuildIDBytesMax,
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"perdure/server/buildids"
 	"perdure/server/cluster"
 	"perdure/server/config"
 	"perdure/server/frontend"
@@ -31,6 +32,7 @@ type services struct {
 	namespaces *namespace.Registry
 	rollout    *rollout.Service
 	matching   *matching.Engine
+	buildIDs   *buildids.Book
 	history    *history.Engine
 	worker     *worker.Service
 	frontend   *frontend.Frontend
@@ -103,6 +105,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	leases.Leases = engine
+	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
 	s.matching.SetHistory(engine)
 	s.rollout.Connect(s.matching)
 	if err := s.rollout.Load(ctx); err != nil {
@@ -151,8 +154,9 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 	}
 	s.frontend = frontend.New(frontend.Config{
 		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility,
-		Workers: workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
-		Limits:  c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
+		Workers:  workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
+		BuildIDs: s.buildIDs,
+		Limits:   c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
 		NamespaceDeleted: s.worker.Kick,
 	})

@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/server/versioning"
 )
 
 // ErrStaleTask tells that a task is not wanted any more: its execution closed,
@@ -104,6 +106,21 @@ type Workers interface {
 	CountWorkers(ctx context.Context, ns *Namespace, req *workflowservice.CountWorkersRequest) (*workflowservice.CountWorkersResponse, error)
 	// DescribeWorker answers NotFound when nothing was heard of the worker lately.
 	DescribeWorker(ctx context.Context, ns *Namespace, req *workflowservice.DescribeWorkerRequest) (*workflowservice.DescribeWorkerResponse, error)
+}
+
+// BuildIDs keeps the sets of build ids and the versioning rules of task queues.
+type BuildIDs interface {
+	// UpdateWorkerBuildIdCompatibility does one operation on the sets. Repeating it changes nothing.
+	UpdateWorkerBuildIdCompatibility(ctx context.Context, ns *Namespace, req *workflowservice.UpdateWorkerBuildIdCompatibilityRequest) (*workflowservice.UpdateWorkerBuildIdCompatibilityResponse, error)
+	GetWorkerBuildIdCompatibility(ctx context.Context, ns *Namespace, req *workflowservice.GetWorkerBuildIdCompatibilityRequest) (*workflowservice.GetWorkerBuildIdCompatibilityResponse, error)
+	// UpdateWorkerVersioningRules does one operation on the rules as the conflict token tells them.
+	UpdateWorkerVersioningRules(ctx context.Context, ns *Namespace, req *workflowservice.UpdateWorkerVersioningRulesRequest) (*workflowservice.UpdateWorkerVersioningRulesResponse, error)
+	GetWorkerVersioningRules(ctx context.Context, ns *Namespace, req *workflowservice.GetWorkerVersioningRulesRequest) (*workflowservice.GetWorkerVersioningRulesResponse, error)
+	// Of tells what a task queue knows of build ids, as it was a moment ago at
+	// worst. Unavailable when that is not known here and cannot be read.
+	Of(ctx context.Context, namespaceID, queue string) (versioning.Data, error)
+	// QueuesOf lists the task queues of a namespace whose sets have a build id, in order of name.
+	QueuesOf(ctx context.Context, namespaceID, build string) ([]string, error)
 }
 
 // Outcome is what became of an offered task.

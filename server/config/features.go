@@ -11,6 +11,8 @@ import (
 type Features struct {
 	WorkflowPause          bool `key:"frontend.WorkflowPauseEnabled" doc:"PauseWorkflowExecution and UnpauseWorkflowExecution."`
 	PollCompleteOnShutdown bool `key:"frontend.enableCancelWorkerPollsOnShutdown" doc:"ShutdownWorker answers the polls of the worker empty, and namespaces claim it, so that workers wait for that."`
+	BuildIDSets            bool `key:"frontend.workerVersioningDataAPIs" doc:"The older worker versioning by sets of compatible build ids."`
+	BuildIDRules           bool `key:"frontend.workerVersioningRuleAPIs" doc:"The older worker versioning by rules that assign and redirect build ids."`
 }
 
 // SetDynamic sets the limit or feature that the public server calls key. An

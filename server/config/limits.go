@@ -92,6 +92,14 @@ type Limits struct {
 	DrainageGrace              time.Duration `default:"3m" unit:"time" key:"matching.wv.VersionDrainageStatusVisibilityGracePeriod" doc:"From when a version of workers gets no new work to the first look whether it has old work: search must know of all runs by then."`
 	DrainageInterval           time.Duration `default:"3m" unit:"time" key:"matching.wv.VersionDrainageStatusRefreshInterval" doc:"Between two looks whether a version of workers still has old work: each counts runs."`
 	DeploymentReadsPerSec      int           `default:"50" unit:"calls/s" key:"frontend.globalNamespaceWorkerDeploymentReadRPS" doc:"Descriptions and lists of worker deployments a node takes a second for one namespace, bursts of ten times that: each reads whole records."`
+
+	BuildIDSetsMax          int `default:"10" unit:"sets" key:"limit.versionCompatibleSetLimitPerQueue" doc:"Sets of compatible build ids of one task queue: they are one record."`
+	BuildIDsMax             int `default:"100" unit:"build ids" key:"limit.versionBuildIdLimitPerQueue" doc:"Build ids in the sets of one task queue: they are one record."`
+	AssignmentRulesMax      int `default:"100" unit:"rules" key:"limit.wv.AssignmentRuleLimitPerQueue" doc:"Assignment rules of one task queue: each new run tries them in order."`
+	RedirectRulesMax        int `default:"500" unit:"rules" key:"limit.wv.RedirectRuleLimitPerQueue" doc:"Redirect rules of one task queue: they are one record."`
+	UpstreamBuildsMax       int `default:"50" unit:"build ids" key:"limit.wv.RedirectRuleMaxUpstreamBuildIDsPerQueue" doc:"Build ids that redirect rules lead to one other: a search for its runs names them all."`
+	ReachabilityBuildIDsMax int `default:"5" unit:"build ids" key:"limit.reachabilityQueryBuildIds" doc:"Build ids of one question what they can reach: each costs the search store a count."`
+	ReachabilityQueuesMax   int `default:"20" unit:"queues" key:"limit.reachabilityTaskQueueScan" doc:"Task queues that one question what build ids can reach looks at: each costs the search store a count."`
 }
 
 // ErrUnknownKey tells that no setting has such a dynamic-config key.

@@ -2,13 +2,13 @@ package execution
 
 import (
 	"slices"
-	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 
+	"perdure/server/versioning"
 	"perdure/visibility/attr"
 )
 
@@ -19,11 +19,11 @@ func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCom
 	if build == "" {
 		build = a.BinaryChecksum
 	}
-	values := []string{"unversioned"}
+	values := []string{versioning.UnversionedRun}
 	if id := a.WorkerVersion.GetBuildId(); id != "" {
-		values = append(values, "unversioned:"+strings.ReplaceAll(id, ":", "|:"))
+		values = append(values, versioning.UnversionedBuild(id))
 	}
-	s.addKeywords("BuildIds", values...)
+	s.addKeywords(attr.BuildIDs, values...)
 	if a.BinaryChecksum != "" {
 		s.addKeywords("BinaryChecksums", a.BinaryChecksum)
 	}
@@ -67,7 +67,7 @@ func (s *State) addKeywords(name string, values ...string) {
 func withoutBuilds(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
 	kept := make(map[string]*commonpb.Payload, len(sa.GetIndexedFields()))
 	for name, value := range sa.GetIndexedFields() {
-		if name != "BuildIds" && name != "BinaryChecksums" {
+		if name != attr.BuildIDs && name != "BinaryChecksums" {
 			kept[name] = value
 		}
 	}

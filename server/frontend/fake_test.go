@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
+	"perdure/server/buildids"
 	"perdure/server/cluster"
 	"perdure/server/config"
 	"perdure/server/deployment"
@@ -24,6 +25,7 @@ import (
 	"perdure/server/rollout"
 	"perdure/server/store"
 	"perdure/server/store/memory"
+	"perdure/server/versioning"
 	"perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/query"
@@ -145,6 +147,9 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 		History: b.behind, Matching: b.behind, Deployments: deployments, Namespaces: b.namespaces, Visibility: b.visible,
 		Workers: workers.New(workers.Config{Limits: workers.Limits{
 			Age: time.Minute, Workers: 10, Bytes: 1 << 20, HeartbeatBytes: 1 << 10, Page: 10,
+		}}),
+		BuildIDs: buildids.New(buildids.Config{Store: records, Limits: versioning.Limits{
+			Sets: 10, Builds: 100, Assignments: 100, Redirects: 500, Upstream: 50, BuildIDBytes: 255,
 		}}),
 		Limits:      defaultLimits(t),
 		ClusterInfo: frontend.ClusterInfo{ClusterID: "00000000-0000-0000-0000-000000000009", ShardCount: 4, PersistenceStore: "memory"},

@@ -32,6 +32,7 @@ type Config struct {
 	// Deployments keeps the worker deployments.
 	Deployments cluster.Deployments
 	Workers     cluster.Workers
+	BuildIDs    cluster.BuildIDs
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
 	Limits      config.Limits
@@ -64,6 +65,7 @@ type Frontend struct {
 	matching    cluster.Matching
 	deployments cluster.Deployments
 	workers     cluster.Workers
+	buildIDs    cluster.BuildIDs
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
 	limits      config.Limits
@@ -92,6 +94,7 @@ func New(c Config) *Frontend {
 		matching:    c.Matching,
 		deployments: c.Deployments,
 		workers:     c.Workers,
+		buildIDs:    c.BuildIDs,
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
 		limits:      c.Limits,

@@ -27,7 +27,11 @@ func (f *Frontend) DescribeTaskQueue(ctx context.Context, req *workflowservice.D
 	if req.GetTaskQueueType() != enumspb.TASK_QUEUE_TYPE_ACTIVITY && req.GetTaskQueueType() != enumspb.TASK_QUEUE_TYPE_NEXUS {
 		req.TaskQueueType = enumspb.TASK_QUEUE_TYPE_WORKFLOW
 	}
-	return f.matching.DescribeTaskQueue(ctx, namespaceOf(ctx), req)
+	resp, err := f.matching.DescribeTaskQueue(ctx, namespaceOf(ctx), req)
+	if err != nil || !req.GetReportTaskReachability() {
+		return resp, err
+	}
+	return resp, f.reportReachability(ctx, req.GetTaskQueue().GetName(), resp)
 }
 
 // ListTaskQueuePartitions tells into which partitions a queue is divided.

@@ -88,20 +88,28 @@ func (f *Frontend) passes(ctx context.Context, m proto.Message, limits string, w
 
 // checkTaskQueue checks the name of a queue and makes an unset kind normal.
 func (f *Frontend) checkTaskQueue(q *taskqueuepb.TaskQueue) error {
-	switch {
-	case q == nil:
+	if q == nil {
 		return apierr.InvalidArgument("taskQueue is not set")
-	case q.GetName() == "":
-		return apierr.InvalidArgument("missing task queue name")
-	case f.tooLong(q.GetName()):
-		return apierr.InvalidArgument("taskQueue length exceeds limit")
-	case strings.HasPrefix(q.GetName(), reservedQueuePrefix):
-		return apierr.InvalidArgument("task queue name cannot start with reserved prefix %s", reservedQueuePrefix)
-	case q.GetName() == internalQueue:
-		return apierr.InvalidArgument("cannot use internal per-namespace task queue:%s", internalQueue)
+	}
+	if err := f.checkQueueName(q.GetName()); err != nil {
+		return err
 	}
 	if q.GetKind() != enumspb.TASK_QUEUE_KIND_STICKY {
 		q.Kind = enumspb.TASK_QUEUE_KIND_NORMAL
+	}
+	return nil
+}
+
+func (f *Frontend) checkQueueName(name string) error {
+	switch {
+	case name == "":
+		return apierr.InvalidArgument("missing task queue name")
+	case f.tooLong(name):
+		return apierr.InvalidArgument("taskQueue length exceeds limit")
+	case strings.HasPrefix(name, reservedQueuePrefix):
+		return apierr.InvalidArgument("task queue name cannot start with reserved prefix %s", reservedQueuePrefix)
+	case name == internalQueue:
+		return apierr.InvalidArgument("cannot use internal per-namespace task queue:%s", internalQueue)
 	}
 	return nil
 }

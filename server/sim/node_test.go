@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
+	"perdure/server/buildids"
 	"perdure/server/cluster"
 	"perdure/server/config"
 	"perdure/server/frontend"
@@ -146,6 +147,7 @@ func (w *world) tryStart() (*node, error) {
 	}
 	n.frontend = frontend.New(frontend.Config{
 		History: engine, Matching: n.matching, Namespaces: namespaces, Visibility: w.records, Limits: limits,
+		BuildIDs: buildids.New(buildids.Config{Store: n.store, Pollers: n.matching}),
 		Workers: registry.New(registry.Config{Limits: registry.Limits{
 			Age: limits.WorkerHistory, Workers: 100, Bytes: limits.WorkersBytesMax, HeartbeatBytes: limits.WorkerBytesMax, Page: 100,
 		}}),

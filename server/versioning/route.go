@@ -1,6 +1,10 @@
 package versioning
 
-import "perdure/server/match"
+import (
+	"strings"
+
+	"perdure/server/match"
+)
 
 // Follow goes along the redirect rules from a build id to the one that tasks end up with.
 func (d Data) Follow(build string) string {
@@ -24,3 +28,68 @@ func (d Data) Assign(key string) string {
 	}
 	return ""
 }
+
+// Reach tells which tasks workers of a build id, empty for those without a
+// version, can get by the sets: builds are those whose runs they can go on
+// with, empty when none; isDefault tells whether new runs are for them.
+func (d Data) Reach(build string) (builds []string, isDefault bool) {
+	if build == "" {
+		return []string{""}, len(d.Sets) == 0
+	}
+	i := d.setOf(build)
+	if i < 0 || d.Sets[i].Default() != build {
+		return nil, false
+	}
+	for _, b := range d.Sets[i].Builds {
+		builds = append(builds, b.ID)
+	}
+	return builds, i == len(d.Sets)-1
+}
+
+// Upstream is a build id and all that redirect rules lead to it. It is empty
+// when they lead away from it: no task is for it any more.
+func (d Data) Upstream(build string) []string {
+	if d.Follow(build) != build {
+		return nil
+	}
+	builds := []string{build}
+	for _, r := range d.Redirects {
+		if d.Follow(r.Source) == build {
+			builds = append(builds, r.Source)
+		}
+	}
+	return builds
+}
+
+// TakesNew tells whether the assignment rules, or the want of them, give new
+// executions to a build id; empty: to workers without a version.
+func (d Data) TakesNew(build string) bool {
+	for _, a := range d.Assignments {
+		if a.Percentage > 0 && d.Follow(a.BuildID) == build {
+			return true
+		}
+		if a.Percentage == fullRamp {
+			return false
+		}
+	}
+	return d.Follow("") == build && (build != "" || len(d.Sets) == 0)
+}
+
+// Values of the search attribute BuildIds.
+const (
+	// UnversionedRun: a worker without a version worked on the run.
+	UnversionedRun = "unversioned"
+	versionedRun   = "versioned"
+	assignedRun    = "assigned"
+)
+
+// VersionedRun: a versioned worker of the build worked on the run, or the run is assigned to it.
+func VersionedRun(build string) string { return buildValue(versionedRun, build) }
+
+// AssignedRun: the run is assigned to the build now.
+func AssignedRun(build string) string { return buildValue(assignedRun, build) }
+
+// UnversionedBuild: a worker without a version, but with a build id, worked on the run.
+func UnversionedBuild(build string) string { return buildValue(UnversionedRun, build) }
+
+func buildValue(kind, build string) string { return kind + ":" + strings.ReplaceAll(build, ":", "|:") }

@@ -81,6 +81,9 @@ func (d Data) setOf(build string) int {
 	return slices.IndexFunc(d.Sets, func(s Set) bool { return s.has(build) })
 }
 
+// HasSetOf tells whether a build id is in one of the sets.
+func (d Data) HasSetOf(build string) bool { return d.setOf(build) >= 0 }
+
 func (d Data) findSet(build, role string) (int, error) {
 	i := d.setOf(build)
 	if i < 0 {

@@ -39,6 +39,8 @@ const (
 	ScheduleID = "ScheduleId"
 	// ScheduleIDPrefix begins the workflow id of every schedule.
 	ScheduleIDPrefix = "temporal-sys-scheduler:"
+	// BuildIDs names the builds of the workers of a run.
+	BuildIDs = "BuildIds"
 	// NamespaceDivision hides the runs that have it from filters which do not mention it.
 	NamespaceDivision = "TemporalNamespaceDivision"
 	// LowCardinalityKeywordPrefix begins the names that GROUP BY accepts besides status and division.
@@ -86,7 +88,7 @@ var system = Types{
 var settable = Types{
 	"TemporalChangeVersion":      keywordList,
 	"BinaryChecksums":            keywordList,
-	"BuildIds":                   keywordList,
+	BuildIDs:                     keywordList,
 	"BatcherNamespace":           keyword,
 	"BatcherUser":                keyword,
 	"TemporalScheduledStartTime": datetime,

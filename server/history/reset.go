@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
@@ -149,7 +148,7 @@ func (e *Engine) allEvents(ctx context.Context, en *entry, from, to int64) ([]*h
 // fork decides the reset and commits it: the new run, the end of the current
 // one, and the note on the base run, in one group.
 func (e *Engine) fork(ctx context.Context, s *shard, r *resetting) (string, error) {
-	runID := uuid.NewString()
+	runID := newID()
 	en, t, err := e.queueFork(s, r, runID)
 	if err != nil {
 		return "", err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -264,7 +263,7 @@ func (e *Engine) attach(ns *cluster.Namespace, p starting, existing *entry) erro
 
 // replace terminates the open run and begins a new one in the same group.
 func (e *Engine) replace(s *shard, ns *cluster.Namespace, p starting, existing *entry) (*begun, error) {
-	runID := uuid.NewString()
+	runID := newID()
 	d, err := execution.Decide(existing.state, execution.Terminate{
 		Reason: "TerminateIfRunning WorkflowIdReusePolicy", Identity: "history-service",
 		Details: execution.TextPayload("terminated by new runID: " + runID),
@@ -293,7 +292,7 @@ func (x ending) change() *change {
 }
 
 func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *ending) (*begun, error) {
-	return e.beginRunAs(s, ns, p, uuid.NewString(), old)
+	return e.beginRunAs(s, ns, p, newID(), old)
 }
 
 // beginRunAs decides and queues the first transition of a run.

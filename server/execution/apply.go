@@ -69,6 +69,7 @@ func applyStarted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	s.TaskAttempt = 1
 	s.Memo, s.SearchAttributes, s.Priority = a.Memo, a.SearchAttributes, a.Priority
 	s.ResetPoints = a.PrevAutoResetPoints.GetPoints()
+	s.register(e)
 }
 
 func applyTaskScheduled(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskScheduledEventAttributes) {
@@ -100,6 +101,7 @@ func applyTaskCompleted(s *State, e *historypb.HistoryEvent, a *historypb.Workfl
 
 func applyOptions(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExecutionOptionsUpdatedEventAttributes) {
 	s.noteRequest(a.AttachedRequestId, e)
+	s.register(e)
 	if a.Priority != nil {
 		s.Priority = a.Priority
 	}
@@ -233,8 +235,14 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	s.ExternalCancels.clear()
 	s.Buffered = nil
 	s.closeUpdates()
-	if newRunID != "" || e.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetterIdentity {
-		return // children go on with the run that goes on from here
+	if e.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetterIdentity {
+		return // all goes on with the run that goes on from here
+	}
+	if chainEnds(e) {
+		s.endCallbacks(e, func(r registration) bool { return r.updateID == "" })
+	}
+	if newRunID != "" {
+		return // children go on with the next run
 	}
 	s.ClosePolicyDue = len(s.orphans()) > 0
 	if s.StartedAttributes().GetParentWorkflowExecution().GetWorkflowId() != "" {

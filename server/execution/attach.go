@@ -21,8 +21,15 @@ func (s *State) NeededEvents() []int64 {
 	if s.NotifyParent {
 		ids = append(ids, s.CloseEventID)
 	}
+	ids = append(ids, s.unregistered...)
+	for _, c := range s.Callbacks.entries {
+		ids = append(ids, c.RegisteredID)
+		if c.TriggerID != 0 {
+			ids = append(ids, c.TriggerID)
+		}
+	}
 	slices.Sort(ids)
-	return ids
+	return slices.Compact(ids)
 }
 
 // Attach gives a decoded state, which must belong to the caller alone, an event it points to.
@@ -49,6 +56,21 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 	}
 	if s.NotifyParent && id == s.CloseEventID {
 		s.CloseEvent = e
+	}
+	s.attachCallbacks(e)
+}
+
+func (s *State) attachCallbacks(e *historypb.HistoryEvent) {
+	s.register(e)
+	s.unregistered = slices.DeleteFunc(slices.Clone(s.unregistered), func(id int64) bool { return id == e.EventId })
+	var triggered []int64
+	for key, c := range s.Callbacks.entries {
+		if c.TriggerID == e.EventId {
+			triggered = append(triggered, key)
+		}
+	}
+	for _, key := range triggered {
+		s.Callbacks.edit(key).Trigger = e
 	}
 }
 

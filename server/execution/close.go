@@ -154,7 +154,7 @@ func (t *transition) follow(initiator enumspb.ContinueAsNewInitiator) *continuat
 		OriginalExecutionRunId: runID, FirstExecutionRunId: old.FirstExecutionRunId, WorkflowId: t.s.WorkflowID,
 		RetryPolicy: old.RetryPolicy, CronSchedule: old.CronSchedule, Attempt: 1,
 		Memo: t.s.Memo, SearchAttributes: withoutBuilds(t.s.SearchAttributes), LastCompletionResult: old.LastCompletionResult,
-		PrevAutoResetPoints: t.expiringResetPoints(), Priority: t.s.Priority, CompletionCallbacks: old.CompletionCallbacks,
+		PrevAutoResetPoints: t.expiringResetPoints(), Priority: t.s.Priority, CompletionCallbacks: t.s.callbacksOfRun(),
 	}
 	return &continuation{runID: runID, started: started}
 }
@@ -195,6 +195,7 @@ func (t *transition) nextCron(result *commonpb.Payloads, failure *failurepb.Fail
 	}
 	next.started.ContinuedFailure = failure
 	next.started.FirstWorkflowTaskBackoff = durationpb.New(backoff)
+	next.started.CompletionCallbacks = nil // they hear of the run that ends now
 	return next
 }
 
@@ -211,7 +212,7 @@ func (t *transition) continueWith(next *continuation) {
 	fresh := &State{
 		NamespaceID: t.s.NamespaceID, WorkflowID: t.s.WorkflowID, RunID: next.runID, RequestID: t.env.NewID(), NextEventID: 1,
 	}
-	d := startRun(fresh, next.started, nil, nil, t.env)
+	d := startRun(fresh, &historypb.HistoryEvent{Links: t.s.Started.GetLinks()}, next.started, nil, t.env)
 	t.next = &d
 }
 

@@ -237,6 +237,7 @@ func (s *State) encodePending(e *encoder) {
 	for _, event := range s.Buffered {
 		e.message(37, event)
 	}
+	s.encodeCallbacks(e)
 }
 
 func (s *State) encodeRequests(e *encoder) {
@@ -484,7 +485,7 @@ func (s *State) decodePending(field protowire.Number, v value) bool {
 	case 37:
 		s.Buffered = append(s.Buffered, unmarshal(v, &historypb.HistoryEvent{}))
 	default:
-		return false
+		return s.decodeCallbacks(field, v)
 	}
 	return true
 }

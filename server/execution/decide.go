@@ -93,6 +93,8 @@ func (t *transition) decideOther(c Command) error {
 		return t.parentNotified()
 	case ClosePolicyDone:
 		return t.closePolicyDone()
+	case CallbackAnswered:
+		return t.callbackAnswered(c)
 	}
 	if known, err := t.decideOperation(c); known {
 		return err

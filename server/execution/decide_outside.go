@@ -106,6 +106,9 @@ func (t *transition) attachRequest(c AttachRequest) error {
 	if c.RequestID != "" && t.s.Requests.get(c.RequestID) != nil {
 		return nil
 	}
+	if err := t.mayRegister(c.Callbacks); err != nil {
+		return err
+	}
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
 	e.Links = c.Links
 	e.WorkerMayIgnore = true

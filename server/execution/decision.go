@@ -7,6 +7,7 @@ import (
 	namespacepb "go.temporal.io/api/namespace/v1"
 	updatepb "go.temporal.io/api/update/v1"
 
+	"perdure/server/nexus"
 	"perdure/visibility/attr"
 )
 
@@ -63,6 +64,8 @@ type Limits struct {
 	ChainedStartInterval        time.Duration
 	ResetPoints                 int
 	UpdatesSuggestContinueRatio float64
+	Callbacks                   int
+	CallbackRetry               nexus.Policy
 }
 
 // DefaultLimits are the limits of the public API's reference.
@@ -78,6 +81,7 @@ func DefaultLimits() Limits {
 		ActivityFailureBytesWarn: 2 << 10, ActivityFailureBytes: 4 << 10,
 		TaskTimeoutDefault: 10 * time.Second, TaskTimeoutMax: 120 * time.Second, TaskRetryExtra: 10 * time.Minute, TaskHeartbeat: 30 * time.Minute,
 		SpeculativeScheduleToStart: 5 * time.Second, ChainedStartInterval: time.Second, ResetPoints: 20,
+		Callbacks: 2000, CallbackRetry: nexus.Policy{InitialInterval: time.Second, MaximumInterval: time.Hour},
 	}
 }
 

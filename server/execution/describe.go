@@ -11,8 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Describe is the answer of DescribeWorkflowExecution.
-func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecutionResponse {
+// Describe is the answer of DescribeWorkflowExecution. blocked says why no calls
+// are made to an address now; empty: they are.
+func (s *State) Describe(now time.Time, blocked func(address string) string) *workflowservice.DescribeWorkflowExecutionResponse {
 	started := s.StartedAttributes()
 	r := &workflowservice.DescribeWorkflowExecutionResponse{
 		ExecutionConfig: &workflowpb.WorkflowExecutionConfig{
@@ -22,6 +23,7 @@ func (s *State) Describe(now time.Time) *workflowservice.DescribeWorkflowExecuti
 		},
 		WorkflowExecutionInfo: s.describeInfo(),
 		WorkflowExtendedInfo:  s.describeExtended(),
+		Callbacks:             s.describeCallbacks(now, blocked),
 	}
 	r.PendingWorkflowTask = s.describeTask()
 	for _, a := range s.Activities.values() {

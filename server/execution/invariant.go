@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	historypb "go.temporal.io/api/history/v1"
+
+	"perdure/server/nexus"
 )
 
 // problems gathers what is wrong with a state.
@@ -45,6 +47,9 @@ func Check(s *State) error {
 	s.checkExternals(p)
 	s.checkUpdates(p)
 	s.checkRequests(p)
+	for _, key := range s.Callbacks.keys() {
+		s.checkCallback(p, key, s.Callbacks.get(key))
+	}
 	s.checkBuffer(p)
 	return p.error()
 }
@@ -178,6 +183,19 @@ func (s *State) checkUpdates(p *problems) {
 		p.require(u.Request == nil, "update %q: kept in memory although history has it", id)
 		p.require((u.Stage == UpdateCompleted) == (u.CompletedEventID != 0) && u.CompletedEventID < s.NextEventID, "update %q: stage %d, completed by event %d", id, u.Stage, u.CompletedEventID)
 	}
+}
+
+func (s *State) checkCallback(p *problems, key int64, c *Callback) {
+	p.require(c.Key() == key, "callback %d: key is %d", c.Key(), key)
+	s.past(p, c.RegisteredID, "registration of callback", key)
+	known := eventIs(c.Registered, c.RegisteredID) && c.Index >= 0 && c.Index < len(registrations(c.Registered))
+	p.require(known, "callback %d: the event that brought it is missing or another one", key)
+	progress := c.Progress
+	p.require(progress.Stage >= nexus.Standby && progress.Stage <= nexus.Failed, "callback %d: stage %d", key, progress.Stage)
+	p.require(progress.Pending() == (c.TriggerID != 0) && progress.Pending() == !progress.NextTime.IsZero(), "callback %d: has a trigger and a time exactly while it is pending", key)
+	p.require(progress.Pending() == eventIs(c.Trigger, c.TriggerID), "callback %d: its trigger is kept exactly while it is pending", key)
+	p.require((progress.Attempts == 0) == progress.LastTime.IsZero(), "callback %d: %d attempts, the last at %v", key, progress.Attempts, progress.LastTime)
+	p.require(!known || !s.Open() || c.registration().updateID != "" || progress.Stage == nexus.Standby, "callback %d: told of the end of an open run", key)
 }
 
 func (s *State) checkRequests(p *problems) {

@@ -56,7 +56,7 @@ func FuzzCommands(f *testing.F) {
 // FuzzDecode: bytes that are no state are refused; others are read once and for all.
 func FuzzDecode(f *testing.F) {
 	r := newRig(f)
-	r.begin(startOf(args{"parent": "p"}))
+	r.begin(startOf(args{"parent": "p", "callbacks": "one,two"}))
 	f.Add(r.durable)
 	_, err := r.startTask()
 	require.NoError(f, err)
@@ -71,6 +71,15 @@ func FuzzDecode(f *testing.F) {
 	_, err = r.startTask()
 	require.NoError(f, err)
 	_, err = r.do(Signal{Name: "s", RequestID: "two"})
+	require.NoError(f, err)
+	f.Add(r.durable)
+	_, err = r.do(AttachRequest{RequestID: "three", Callbacks: args{"callbacks": "three"}.callbacks()})
+	require.NoError(f, err)
+	_, err = r.do(Terminate{})
+	require.NoError(f, err)
+	_, err = r.do(r.callAnswered(args{"to": "one", "status": "503"}))
+	require.NoError(f, err)
+	_, err = r.do(r.callAnswered(args{"to": "two", "status": "200"}))
 	require.NoError(f, err)
 	f.Add(r.durable)
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -151,6 +151,10 @@ func (r *rig) showWork(b *strings.Builder) {
 	for _, m := range w.Messages {
 		fmt.Fprintf(b, "message: %s\n", showOutgoing(m))
 	}
+	for _, c := range w.Calls {
+		request := r.s.CallbackRequest(c.Callback, "ns")
+		fmt.Fprintf(b, "call: %s %s %s\n", request.URL, request.Header["nexus-operation-state"], request.Body)
+	}
 	if !w.WakeAt.IsZero() {
 		fmt.Fprintf(b, "wake: %s\n", showTime(w.WakeAt))
 	}
@@ -305,6 +309,9 @@ func (r *rig) showState() string {
 	}
 	for _, u := range s.Updates.values() {
 		fmt.Fprintf(&b, "update %s: stage %d\n", u.ID, u.Stage)
+	}
+	for _, info := range s.describeCallbacks(r.now, func(string) string { return "" }) {
+		fmt.Fprintf(&b, "callback %s: %s, registered %s, attempt %d\n", info.Callback.GetNexus().Url, info.State, showTime(info.RegistrationTime.AsTime()), info.Attempt)
 	}
 	for _, id := range s.Requests.keys() {
 		fmt.Fprintf(&b, "request %s: event %d\n", id, s.Requests.get(id).EventID)

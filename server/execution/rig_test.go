@@ -173,6 +173,11 @@ func snapshot(t require.TestingT, s *State) string {
 	for _, e := range s.ExternalCancels.values() {
 		message("cancel", e.Initiated)
 	}
+	for _, c := range s.Callbacks.values() {
+		fmt.Fprintf(&b, "callback %d %d %+v\n", c.Key(), c.TriggerID, c.Progress)
+		message("registered", c.Registered)
+		message("trigger", c.Trigger)
+	}
 	for _, u := range s.Updates.values() {
 		fmt.Fprintf(&b, "update %s %d %d %d %d\n", u.ID, u.Stage, u.Order, u.AcceptedEventID, u.CompletedEventID)
 		message("request", u.Request)

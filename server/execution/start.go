@@ -6,7 +6,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -46,7 +45,8 @@ func Begin(c Start, env Env) (Decision, error) {
 		NamespaceID: env.Namespace.ID, WorkflowID: c.Request.WorkflowId, RunID: c.RunID,
 		RequestID: c.Request.RequestId, NextEventID: 1,
 	}
-	d := startRun(s, startedAttributes(c, env), c.Request.UserMetadata, &c, env)
+	e := &historypb.HistoryEvent{Links: c.Request.Links, UserMetadata: c.Request.UserMetadata}
+	d := startRun(s, e, startedAttributes(c, env), &c, env)
 	if size, limit := d.State.HistorySize, env.Limits.TransactionBytes; size > limit && c.Parent == nil {
 		return Decision{}, tooLargeTransaction(size, limit)
 	}
@@ -94,15 +94,12 @@ func firstBackoff(r *workflowservice.StartWorkflowExecutionRequest, now time.Tim
 	return activity.Cap(r.WorkflowStartDelay)
 }
 
-// startRun writes the first events of a run. c is nil for a run that continues another.
-func startRun(s *State, started *historypb.WorkflowExecutionStartedEventAttributes, metadata *sdkpb.UserMetadata, c *Start, env Env) Decision {
+// startRun writes the first events of a run. c is nil for a run that continues
+// another; e has what event 1 carries beside its attributes.
+func startRun(s *State, e *historypb.HistoryEvent, started *historypb.WorkflowExecutionStartedEventAttributes, c *Start, env Env) Decision {
 	t := &transition{s: s, env: env, durable: true, visibility: true}
-	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
-	e.UserMetadata = metadata
+	e.EventType, e.EventTime = enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, timestamppb.New(env.Now)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: started}
-	if c != nil {
-		e.Links = c.Request.Links
-	}
 	t.append(e)
 	s.noteRequest(s.RequestID, e)
 	if c != nil && c.Signal != nil {

@@ -58,6 +58,7 @@ type State struct {
 	Updates            table[string, Update]
 	UpdateCount        int64 // updates ever accepted, and the order of admission
 	Requests           table[string, Request]
+	Callbacks          table[int64, Callback]
 	Buffered           []*historypb.HistoryEvent // without ids, while a task is started
 	SignalCount        int64
 	CancelRequested    bool
@@ -77,6 +78,8 @@ type State struct {
 
 	// Set between Decode and Attach: the value is the one of event 1.
 	memoAsStarted, attributesAsStarted bool
+	// unregistered are events that bring callbacks, until Attach gives them.
+	unregistered []int64
 
 	// NotifyParent is set from close until the parent knows.
 	NotifyParent bool
@@ -229,6 +232,7 @@ func (s *State) fork() *State {
 	next.ExternalCancels = s.ExternalCancels.fork()
 	next.Updates = s.Updates.fork()
 	next.Requests = s.Requests.fork()
+	next.Callbacks = s.Callbacks.fork()
 	next.Buffered = s.Buffered[:len(s.Buffered):len(s.Buffered)]
 	next.ResetPoints = s.ResetPoints[:len(s.ResetPoints):len(s.ResetPoints)]
 	return &next

@@ -180,7 +180,7 @@ func setLimits(l *Limits, a args) {
 			"external-signals": &l.PendingSignals, "external-cancels": &l.PendingCancels, "buffered": &l.BufferedEvents,
 			"buffered-bytes": &l.BufferedBytes, "in-flight": &l.UpdatesInFlight, "activity-failure": &l.ActivityFailureBytes,
 			"blob-warn": &l.BlobBytesWarn, "memo-warn": &l.MemoBytesWarn, "state": &l.StateBytes, "state-warn": &l.StateBytesWarn,
-			"update-bytes": &l.UpdateBytesInFlight, "activity-failure-warn": &l.ActivityFailureBytesWarn, "reset-points": &l.ResetPoints,
+			"update-bytes": &l.UpdateBytesInFlight, "activity-failure-warn": &l.ActivityFailureBytesWarn, "reset-points": &l.ResetPoints, "callbacks": &l.Callbacks,
 		}
 		wide := map[string]*int64{
 			"signals": &l.Signals, "updates": &l.Updates, "suggest-bytes": &l.HistoryBytesSuggest, "suggest-events": &l.HistoryEventsSuggest,
@@ -204,6 +204,7 @@ func startOf(a args) Start {
 	r.WorkflowExecutionTimeout, r.WorkflowRunTimeout = a.wire("execution-timeout"), a.wire("run-timeout")
 	r.WorkflowTaskTimeout, r.WorkflowStartDelay = a.wire("task-timeout"), a.wire("delay")
 	r.CronSchedule, r.RetryPolicy, r.Input = strings.ReplaceAll(a["cron"], "_", " "), a.retryPolicy(), text(a["input"])
+	r.CompletionCallbacks = a.callbacks()
 	c := Start{Request: r, Eager: a.has("eager")}
 	if a.has("signal") {
 		c.Signal = &Signal{Name: a["signal"], RequestID: r.RequestId}
@@ -236,7 +237,9 @@ func (s *story) command(name string, a args) Command {
 	case "unpause":
 		return UnpauseRun{Identity: "operator", Reason: a["reason"], RequestID: a["request"]}
 	case "attach":
-		return AttachRequest{RequestID: a["request"], Identity: "client"}
+		return AttachRequest{RequestID: a["request"], Identity: "client", Callbacks: a.callbacks()}
+	case "call":
+		return r.callAnswered(a)
 	case "fail-task":
 		if a.has("token") {
 			r.lastStart = s.tokens[a["token"]]

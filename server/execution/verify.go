@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/server/nexus"
 )
 
 // Verify compares a state with the run's whole history: everything that
@@ -34,6 +36,7 @@ func Verify(stored *State, events []*historypb.HistoryEvent) error {
 	}
 	p.require(stored.HistorySize == size, "history size: state has %d bytes, events have %d", stored.HistorySize, size)
 	compareRequests(p, stored, told)
+	compareMaps(p, "callback", stored.callbackFacts(), told.callbackFacts())
 	comparePending(p, stored, told)
 	return p.error()
 }
@@ -264,6 +267,15 @@ func (s *State) timerFacts() map[string]timerFacts {
 	facts := make(map[string]timerFacts, s.Timers.len())
 	for _, timer := range s.Timers.values() {
 		facts[timer.TimerID] = timerFacts{timer.StartedEventID, timer.FireTime.UnixNano()}
+	}
+	return facts
+}
+
+// callbackFacts tells of each callback whether it stands by, which is all that history tells of its calls.
+func (s *State) callbackFacts() map[int64]bool {
+	facts := make(map[int64]bool, s.Callbacks.len())
+	for _, c := range s.Callbacks.values() {
+		facts[c.Key()] = c.Progress.Stage == nexus.Standby
 	}
 	return facts
 }

@@ -2,11 +2,14 @@ package execution
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/server/nexus"
 )
 
 // walker drives a run as the world would: workers that complete what they were
@@ -25,7 +28,7 @@ func newWalker(t require.TestingT, pick func(n int) int) *walker {
 	w.limits.HistoryEvents = 120
 	w.limits.BlobBytes = 400
 	start := args{}
-	for _, option := range []string{"run-timeout=40s", "execution-timeout=2m", "attempts=3 initial=1s", "delay=5s", "cron=@every_1m", "signal=hi", "update=u1", "parent=p", "eager", "task-timeout=3s"} {
+	for _, option := range []string{"run-timeout=40s", "execution-timeout=2m", "attempts=3 initial=1s", "delay=5s", "cron=@every_1m", "signal=hi", "update=u1", "parent=p", "eager", "callbacks=one,two", "task-timeout=3s"} {
 		if w.chance(6) {
 			for key, value := range lineArgs(strings.Fields(option)) {
 				start[key] = value
@@ -97,7 +100,36 @@ func (w *walker) stepClosed() bool {
 	_, _ = w.do(ParentNotified{})
 	_, _ = w.do(ClosePolicyDone{})
 	require.Empty(w.t, w.s.Work(w.now).Messages)
+	for w.stepCalls() {
+	}
+	require.False(w.t, w.s.Work(w.now).Pending())
 	return false
+}
+
+// stepCalls answers all calls that are due, and waits for those that are due later. False: there are none.
+func (w *walker) stepCalls() bool {
+	calls := w.s.Work(w.now).Calls
+	if len(calls) == 0 {
+		before := w.now
+		w.advance(args{})
+		return w.now.After(before)
+	}
+	for _, c := range calls {
+		request := w.s.CallbackRequest(c.Callback, "ns")
+		require.NotEmpty(w.t, request.URL)
+		answer := CallbackAnswered{
+			Key: c.Callback.Key(), Attempts: c.Callback.Progress.Attempts, Answer: nexus.AnswerOf(200+100*w.pick(4), "some", ""), Chance: 0.5,
+		}
+		_, err := w.do(answer)
+		require.NoError(w.t, err)
+		_, err = w.do(answer)
+		require.ErrorIs(w.t, err, ErrStale, "an answer counts once")
+		w.note("%s answers %+v", request.URL, answer.Answer)
+		if w.chance(4) {
+			w.crash()
+		}
+	}
+	return true
 }
 
 func (w *walker) stepPoll() {
@@ -199,7 +231,7 @@ func (w *walker) stepClient() {
 	case 0, 1, 2:
 		c = Signal{Name: "s", RequestID: w.one("", "a", "b", "c", "d"), ChildOf: w.one("", "", "", "other")}
 	case 3:
-		c = AttachRequest{RequestID: w.one("", "e", "f"), Identity: "client"}
+		c = AttachRequest{RequestID: w.one("", "e", "f"), Identity: "client", Callbacks: args{"callbacks": w.one("", "three", "four,five")}.callbacks()}
 	case 4, 5:
 		c = AdmitUpdate{Request: updateRequest(w.one("u1", "u2", "u3", "u4", "u5"))}
 	case 6:
@@ -406,6 +438,9 @@ func promised(s *State) string {
 		if u.Stage >= UpdateAccepted {
 			fmt.Fprintf(&b, "update %+v\n", *u)
 		}
+	}
+	for _, c := range slices.Concat(s.Callbacks.values(), s.bufferedCallbacks()) {
+		fmt.Fprintf(&b, "callback %s %d %+v\n", c.URL(), c.Key(), c.Progress)
 	}
 	fmt.Fprintf(&b, "%d signals, %d buffered, cancel %t, status %s\n", s.SignalCount, len(s.Buffered), s.CancelRequested, s.ShownStatus())
 	return b.String()

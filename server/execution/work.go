@@ -2,6 +2,7 @@ package execution
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -32,10 +33,17 @@ type Message struct {
 	ClosePolicy  []*Child
 }
 
+// Call is an address outside that is to be told something now. It is made again
+// until its answer is in the state.
+type Call struct {
+	Callback *Callback
+}
+
 // Work is what a state asks the world to do.
 type Work struct {
 	Offers   []Offer
 	Messages []Message
+	Calls    []Call
 	// WakeAt is when something is due; zero: never.
 	WakeAt time.Time
 }
@@ -43,6 +51,7 @@ type Work struct {
 // Work tells what the state asks for at the given time.
 func (s *State) Work(now time.Time) Work {
 	var w Work
+	s.callbackWork(&w, now)
 	if !s.Open() {
 		s.closedWork(&w)
 		return w
@@ -73,12 +82,24 @@ func (s *State) Work(now time.Time) Work {
 }
 
 // Pending tells whether the state needs attention at once after a restart.
-func (w Work) Pending() bool { return len(w.Offers) > 0 || len(w.Messages) > 0 }
+func (w Work) Pending() bool { return len(w.Offers) > 0 || len(w.Messages) > 0 || len(w.Calls) > 0 }
 
 func (w *Work) wake(at time.Time) {
 	if !at.IsZero() && (w.WakeAt.IsZero() || at.Before(w.WakeAt)) {
 		w.WakeAt = at
 	}
+}
+
+func (s *State) callbackWork(w *Work, now time.Time) {
+	for _, c := range s.Callbacks.entries {
+		switch {
+		case c.Progress.IsDue(now):
+			w.Calls = append(w.Calls, Call{Callback: c})
+		case c.Progress.Pending():
+			w.wake(c.Progress.NextTime)
+		}
+	}
+	slices.SortFunc(w.Calls, func(a, b Call) int { return cmp.Compare(a.Callback.Key(), b.Callback.Key()) })
 }
 
 func (s *State) closedWork(w *Work) {

@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"fmt"
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -24,9 +23,8 @@ func (r *rig) callAnswered(a args) Command {
 		if c.Callback.URL() != "http://"+a["to"] {
 			continue
 		}
-		status := int(a.number("status"))
 		return CallbackAnswered{
-			Key: c.Callback.Key(), Attempts: c.Callback.Progress.Attempts, Answer: nexus.AnswerOf(status, fmt.Sprint(status, " ", "line"), ""),
+			Key: c.Callback.Key(), Attempts: c.Callback.Progress.Attempts, Answer: nexus.AnswerOf(nexus.Response{StatusCode: int(a.number("status"))}),
 		}
 	}
 	return CallbackAnswered{Key: -1}

@@ -118,7 +118,7 @@ func (w *walker) stepCalls() bool {
 		request := w.s.CallbackRequest(c.Callback, "ns")
 		require.NotEmpty(w.t, request.URL)
 		answer := CallbackAnswered{
-			Key: c.Callback.Key(), Attempts: c.Callback.Progress.Attempts, Answer: nexus.AnswerOf(200+100*w.pick(4), "some", ""), Chance: 0.5,
+			Key: c.Callback.Key(), Attempts: c.Callback.Progress.Attempts, Answer: nexus.AnswerOf(nexus.Response{StatusCode: 200 + 100*w.pick(4)}), Chance: 0.5,
 		}
 		_, err := w.do(answer)
 		require.NoError(w.t, err)

@@ -68,7 +68,7 @@ func (s *shard) parked(en *entry, task *cluster.Task) {
 		return
 	}
 	work := en.visible.Work(time.Now().UTC())
-	if len(work.Offers) != 1 || len(work.Messages) > 0 {
+	if len(work.Offers) != 1 || len(work.Messages) > 0 || len(work.Calls) > 0 {
 		return // others may still wait: the next owner offers all again, which does no harm
 	}
 	if offer := work.Offers[0]; offer.ScheduledEventID != task.ScheduledEventID || offer.Stamp != task.Stamp {

@@ -113,7 +113,7 @@ func (e *Engine) DescribeWorkflowExecution(ctx context.Context, ns *cluster.Name
 		return nil, err
 	}
 	defer en.shard.unpin(en)
-	return state.Describe(time.Now(), func(string) string { return "" }), nil
+	return state.Describe(time.Now(), e.blocked), nil
 }
 
 func (e *Engine) ResetStickyTaskQueue(ctx context.Context, ns *cluster.Namespace, req *workflowservice.ResetStickyTaskQueueRequest) (*workflowservice.ResetStickyTaskQueueResponse, error) {

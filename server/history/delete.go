@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -55,22 +56,36 @@ func (e *Engine) delete(ctx context.Context, en *entry) error {
 	return nil
 }
 
+// firstCallsMax is how long a deletion waits for the first attempts of callbacks.
+// What is not delivered by then is deleted with the run.
+const firstCallsMax = 2 * time.Second
+
 // awaitSilence waits until the closed run has told all others what they must hear.
 func (e *Engine) awaitSilence(ctx context.Context, en *entry) (*execution.State, error) {
+	patience := time.NewTimer(firstCallsMax)
+	defer patience.Stop()
+	waitForCalls := e.cfg.Outbound != nil
 	for {
 		state, changed, err := en.view(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if !state.Work(time.Now()).Pending() {
+		if work := state.Work(time.Now()); len(work.Messages) == 0 && !(waitForCalls && firstCalls(work)) {
 			return state, nil
 		}
 		select {
 		case <-changed:
+		case <-patience.C:
+			waitForCalls = false
 		case <-ctx.Done():
 			return nil, contextError(ctx)
 		}
 	}
+}
+
+// firstCalls tells whether an address was not even tried yet.
+func firstCalls(w execution.Work) bool {
+	return slices.ContainsFunc(w.Calls, func(c execution.Call) bool { return c.Callback.Progress.Attempts == 0 })
 }
 
 // forget drops an entry whose run does not exist any more.

@@ -38,6 +38,7 @@ type Config struct {
 	Matching   cluster.Matching
 	Shards     ShardObserver // may be nil
 	Indexer    Indexer
+	Outbound   cluster.Outbound // nil: no calls leave the cluster
 	Limits     execution.Limits
 	Logger     *slog.Logger
 	Metrics    *metrics.Registry

@@ -44,6 +44,10 @@ func (h *wakeHeap) Pop() any {
 func (w *wakes) set(key store.ExecutionKey, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.setLocked(key, at)
+}
+
+func (w *wakes) setLocked(key store.ExecutionKey, at time.Time) {
 	if at.IsZero() {
 		delete(w.at, key)
 		return
@@ -58,6 +62,15 @@ func (w *wakes) set(key store.ExecutionKey, at time.Time) {
 	heap.Push(&w.heap, wake{at: at, key: key})
 	if w.heap[0].key == key {
 		w.ring()
+	}
+}
+
+// setEarlier makes the run's wake-up not later than at.
+func (w *wakes) setEarlier(key store.ExecutionKey, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if armed, is := w.at[key]; !is || at.Before(armed) {
+		w.setLocked(key, at)
 	}
 }
 

@@ -39,22 +39,29 @@ var handlerErrors = map[int]struct {
 	520: {"UPSTREAM_TIMEOUT", true},
 }
 
-// HeaderRetryable is the header by which a receiver says whether to try again, whatever the status.
+// Response is what a receiver answered.
+type Response struct {
+	StatusCode int
+	Status     string // as sent, such as "404 Not Found"
+	// Retryable is "true" or "false" when the receiver says whether to try again, whatever the status.
+	Retryable string
+}
+
+// HeaderRetryable is the header of Response.Retryable.
 const HeaderRetryable = "nexus-request-retryable"
 
-// AnswerOf reads an HTTP answer. line is the status as sent, such as "404 Not
-// Found"; retryable is the value of HeaderRetryable, or empty. A status that
-// the protocol does not know may come from something on the way, so it is tried again.
-func AnswerOf(status int, line, retryable string) Answer {
-	if status >= 200 && status < 300 {
+// AnswerOf tells what a response means. A status that the protocol does not
+// know may come from something on the way, so the call is tried again.
+func AnswerOf(r Response) Answer {
+	if r.StatusCode >= 200 && r.StatusCode < 300 {
 		return Taken()
 	}
-	known, is := handlerErrors[status]
+	known, is := handlerErrors[r.StatusCode]
 	if !is {
-		return Unreachable(fmt.Sprintf("unexpected response status: %q", line))
+		return Unreachable(fmt.Sprintf("unexpected response status: %q", r.Status))
 	}
 	a := Answer{Message: "handler error (" + known.name + ")", Retryable: known.retryable}
-	switch retryable {
+	switch r.Retryable {
 	case "true":
 		a.Retryable = true
 	case "false":
@@ -79,6 +86,9 @@ func (a Answer) failure() *failurepb.Failure {
 		},
 	}
 }
+
+// NoToken is the answer inside the cluster to a callback that names no operation.
+func NoToken() Answer { return Answer{Message: "handler error (BAD_REQUEST): invalid callback token"} }
 
 // SystemURL is the address by which the protocol's own operations are called back inside the cluster.
 const SystemURL = "temporal://system"

@@ -114,9 +114,11 @@ func TestLinks(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	retried := func(status int, override string) bool { return AnswerOf(status, "x", override).Retryable }
+	retried := func(status int, override string) bool {
+		return AnswerOf(Response{StatusCode: status, Retryable: override}).Retryable
+	}
 	for _, status := range []int{200, 201, 204, 299} {
-		require.Equal(t, Taken(), AnswerOf(status, "", ""), status)
+		require.Equal(t, Taken(), AnswerOf(Response{StatusCode: status}), status)
 	}
 	for _, status := range []int{300, 307, 405, 408, 410, 422, 424, 429, 500, 502, 503, 504, 520, 599, 999} {
 		require.True(t, retried(status, ""), status)
@@ -127,8 +129,8 @@ func TestAnswers(t *testing.T) {
 	require.True(t, retried(400, "true"))
 	require.False(t, retried(500, "false"))
 	require.True(t, retried(500, "perhaps"))
-	require.Equal(t, "handler error (NOT_FOUND)", AnswerOf(404, "404 Not Found", "").Message)
-	require.Equal(t, `unexpected response status: "418 I'm a Teapot"`, AnswerOf(418, "418 I'm a Teapot", "").Message)
+	require.Equal(t, "handler error (NOT_FOUND)", AnswerOf(Response{404, "404 Not Found", ""}).Message)
+	require.Equal(t, `unexpected response status: "418 I'm a Teapot"`, AnswerOf(Response{418, "418 I'm a Teapot", ""}).Message)
 }
 
 func TestAttempts(t *testing.T) {
@@ -157,7 +159,7 @@ func TestAttempts(t *testing.T) {
 
 	taken := p.After(Taken(), now, policy, 0)
 	require.Equal(t, Progress{Stage: Succeeded, Attempts: p.Attempts + 1, LastTime: now}, taken)
-	refused := p.After(AnswerOf(400, "", ""), now, policy, 0)
+	refused := p.After(AnswerOf(Response{StatusCode: 400}), now, policy, 0)
 	require.Equal(t, enumspb.CALLBACK_STATE_FAILED, refused.State(now, true))
 	require.True(t, refused.LastFailure.GetApplicationFailureInfo().NonRetryable)
 	require.Equal(t, refused, refused.Trigger(now), "only what stands by is triggered")
@@ -165,7 +167,7 @@ func TestAttempts(t *testing.T) {
 
 // TestFailuresAreFitToBeStored, whatever the receiver sent.
 func TestFailuresAreFitToBeStored(t *testing.T) {
-	f := AnswerOf(999, strings.Repeat("\xff\x00", 5000), "").failure()
+	f := AnswerOf(Response{999, strings.Repeat("\xff\x00", 5000), ""}).failure()
 	require.LessOrEqual(t, len(f.Message), 3*failureBytesMax)
 	_, err := proto.Marshal(f)
 	require.NoError(t, err)

@@ -6,6 +6,8 @@ import (
 	"perdure/server/execution"
 	"perdure/server/matching"
 	"perdure/server/namespace"
+	"perdure/server/nexus"
+	"perdure/server/outbound"
 	"perdure/server/rollout"
 	"perdure/server/versioning"
 	"perdure/server/workers"
@@ -27,6 +29,8 @@ func executionLimits(l config.Limits) execution.Limits {
 		ActivityFailureBytesWarn: l.ActivityFailureBytesWarn, ActivityFailureBytes: l.ActivityFailureBytesMax,
 		TaskTimeoutDefault: l.TaskTimeoutDefault, TaskTimeoutMax: l.TaskTimeoutMax, TaskRetryExtra: l.TaskRetryExtraMax, TaskHeartbeat: l.TaskHeartbeatMax,
 		SpeculativeScheduleToStart: l.SpeculativeScheduleToStart, ChainedStartInterval: l.ReuseIntervalMin, ResetPoints: l.ResetPointsMax,
+		Callbacks: l.CallbacksMax, CallbacksPerUpdate: l.CallbacksPerUpdateMax,
+		CallbackRetry: nexus.Policy{InitialInterval: l.CallbackRetryInitial, MaximumInterval: l.CallbackRetryMax},
 	}
 }
 
@@ -68,5 +72,14 @@ func versioningLimits(l config.Limits) versioning.Limits {
 	return versioning.Limits{
 		Sets: l.BuildIDSetsMax, Builds: l.BuildIDsMax, Assignments: l.AssignmentRulesMax, Redirects: l.RedirectRulesMax,
 		Upstream: l.UpstreamBuildsMax, BuildIDBytes: l.BuildIDBytesMax,
+	}
+}
+
+// outboundConfig bounds the calls to addresses outside.
+func outboundConfig(l config.Limits, allowed nexus.AddressRules) outbound.Config {
+	return outbound.Config{
+		Allowed: allowed, RequestTimeout: l.CallbackRequestTimeout,
+		CallsMax: l.OutboundCallsMax, DestinationCallsMax: l.OutboundDestinationCallsMax, WaitingMax: l.OutboundWaitingMax,
+		FailuresMax: l.OutboundFailuresMax, Pause: l.OutboundPause,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"perdure/server/matching"
 	"perdure/server/metrics"
 	"perdure/server/namespace"
+	"perdure/server/outbound"
 	"perdure/server/rollout"
 	"perdure/server/store"
 	"perdure/server/worker"
@@ -34,6 +35,7 @@ type services struct {
 	matching   *matching.Engine
 	buildIDs   *buildids.Book
 	history    *history.Engine
+	outbound   *outbound.Queue
 	worker     *worker.Service
 	frontend   *frontend.Frontend
 	api        http.Handler
@@ -90,12 +92,13 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Store: s.store, Visibility: s.visibility, Namespaces: s.namespaces, Leases: leases,
 		Limits: rolloutLimits(c.Limits, singleOwner(c.Store)), Logger: o.Logger,
 	})
+	s.makeOutbound(c, o)
 	s.matching = matching.New(matching.Config{
 		Store: s.store, Leases: leases, Namespaces: s.namespaces,
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
 	})
 	engine, err := history.New(history.Config{
-		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer,
+		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer, Outbound: s.outbound,
 		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
 		CacheEntries: c.Limits.CacheRunsMax, CacheBytes: int64(c.Limits.CacheBytesMax),
@@ -120,6 +123,12 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	s.history = engine
 	s.rollout.Start()
 	return nil
+}
+
+func (s *services) makeOutbound(c config.Config, o Options) {
+	queue := outboundConfig(c.Limits, c.CallbackAddresses())
+	queue.Metrics = o.Metrics
+	s.outbound = outbound.New(queue)
 }
 
 // singleOwner: these stores belong to one process at a time, by memory or by a file lock.
@@ -154,9 +163,10 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 	}
 	s.frontend = frontend.New(frontend.Config{
 		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility,
-		Workers:  workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
-		BuildIDs: s.buildIDs,
-		Limits:   c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
+		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
+		CallbackAddresses: c.CallbackAddresses(),
+		BuildIDs:          s.buildIDs,
+		Limits:            c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
 		NamespaceDeleted: s.worker.Kick,
 	})
@@ -176,6 +186,7 @@ func observeHTTP(reg *metrics.Registry) func(method string, status int, seconds 
 func (s *services) answerPolls(ctx context.Context) error {
 	s.frontend.Drain()
 	s.history.Drain()
+	s.outbound.Drain()
 	if err := s.matching.Stop(ctx); err != nil {
 		return fmt.Errorf("stop matching: %w", err)
 	}
@@ -185,6 +196,10 @@ func (s *services) answerPolls(ctx context.Context) error {
 // indexTimeout is how long records may take to reach the visibility store at a
 // stop. What does not is written after the next start.
 const indexTimeout = time.Second
+
+// outboundTimeout is how long calls to addresses outside may take at a stop. What
+// is cut off is called again after the next start.
+const outboundTimeout = 500 * time.Millisecond
 
 // stop ends what was started, in the other order.
 func (s *services) stop(ctx context.Context) error {
@@ -199,6 +214,11 @@ func (s *services) stop(ctx context.Context) error {
 	}
 	if s.rollout != nil {
 		note("stop looking after worker deployments", s.rollout.Stop(ctx))
+	}
+	if s.outbound != nil {
+		short, done := context.WithTimeout(ctx, outboundTimeout)
+		defer done()
+		s.outbound.Stop(short) // what its calls find out is for history to store
 	}
 	if s.history != nil {
 		note("stop history", s.history.Stop(ctx))

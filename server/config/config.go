@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"perdure/server/nexus"
 )
 
 // shardsMax is the number of slots that shards divide.
@@ -31,6 +33,7 @@ type Config struct {
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
 	Limits           Limits            `doc:"Limits, see docs/limits.md."`
 	Features         Features          `doc:"Switches, see docs/limits.md."`
+	Callbacks        Callbacks         `doc:"Calls that tell others how a workflow has ended."`
 }
 
 // Listen says where to serve. Port 0 takes any free port.
@@ -40,6 +43,11 @@ type Listen struct {
 	HTTPPort    int    `default:"7243" doc:"HTTP/JSON API."`
 	MetricsPort int    `default:"9233" doc:"/metrics, /healthz and /debug/pprof."`
 	Advertise   string `doc:"host:port under which other nodes reach this one's gRPC API; also names the owner of leases. Empty: ip and grpc_port."`
+}
+
+// Callbacks says whom completion callbacks may call.
+type Callbacks struct {
+	AllowedAddresses []string `doc:"Rules for addresses, such as https://*.example.com or http://10.0.0.7:8080: * stands for anything, http:// allows https as well, a port must be named. Without a rule no address outside is called."`
 }
 
 // Log says what to log and how.
@@ -79,6 +87,7 @@ func (c *Config) Validate() error {
 		oneOf("log.format", c.Log.Format, "text", "json"),
 		c.validateNumbers(),
 		c.validateSearchAttributes(),
+		c.validateCallbacks(),
 		c.Limits.validate(),
 	)
 }
@@ -102,6 +111,19 @@ func (c *Config) validateSearchAttributes() error {
 		errs = append(errs, oneOf("search attribute "+name, c.SearchAttributes[name], attributeTypes...))
 	}
 	return errors.Join(errs...)
+}
+
+// CallbackAddresses are the rules of a validated configuration.
+func (c *Config) CallbackAddresses() nexus.AddressRules {
+	rules, _ := nexus.ParseAddressRules(c.Callbacks.AllowedAddresses) // Validate has seen the error
+	return rules
+}
+
+func (c *Config) validateCallbacks() error {
+	if _, err := nexus.ParseAddressRules(c.Callbacks.AllowedAddresses); err != nil {
+		return fmt.Errorf("callbacks.allowed_addresses: %w", err)
+	}
+	return nil
 }
 
 func (l *Listen) validate() error {

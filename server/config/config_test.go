@@ -136,6 +136,22 @@ func TestSetDynamic(t *testing.T) {
 	require.EqualError(t, c.SetDynamic("limit.maxIDLength", "x"), `limit.maxIDLength: "x" is no whole number`)
 }
 
+func TestCallbackAddresses(t *testing.T) {
+	c, err := load(t, "store: 'memory:'\ncallbacks: {allowed_addresses: ['https://*.example.com', 'http://127.0.0.1:*']}")
+	require.NoError(t, err)
+	require.Empty(t, c.CallbackAddresses().Check("http://127.0.0.1:80/x"))
+	require.NotEmpty(t, c.CallbackAddresses().Check("http://a.example.com/x"))
+	_, err = load(t, "store: 'memory:'\ncallbacks: {allowed_addresses: [example.com]}")
+	require.ErrorContains(t, err, `callbacks.allowed_addresses: "example.com" is no rule`)
+
+	for _, key := range []string{"callback.allowedAddresses", "component.callbacks.allowedAddresses"} {
+		c := Default()
+		require.NoError(t, c.SetDynamic(key, `[{"Pattern":"*","AllowInsecure":true},{"Pattern":"b:1"}]`))
+		require.Equal(t, []string{"http://*", "https://b:1"}, c.Callbacks.AllowedAddresses)
+		require.ErrorContains(t, c.SetDynamic(key, "*"), "is no list such as")
+	}
+}
+
 func FuzzParseNeverPanics(f *testing.F) {
 	for _, text := range []string{"", "store: x", "listen: {ip: [1]}", "a: &a [*a]", "limits: null", "- 1", "? {a: b}\n: c", "<<: 1"} {
 		f.Add(text)

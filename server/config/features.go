@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +20,9 @@ type Features struct {
 // SetDynamic sets the limit or feature that the public server calls key. An
 // unknown key or a value that does not fit is an error of one line.
 func (c *Config) SetDynamic(key, value string) error {
+	if slices.ContainsFunc(addressKeys, func(known string) bool { return strings.EqualFold(known, key) }) {
+		return c.Callbacks.setDynamic(key, value)
+	}
 	for _, group := range []any{&c.Limits, &c.Features} {
 		for _, f := range fields(group) {
 			if name := f.tag.Get("key"); name == "" || !strings.EqualFold(name, key) {
@@ -30,6 +35,26 @@ func (c *Config) SetDynamic(key, value string) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", key, ErrUnknownKey)
+}
+
+// addressKeys are the names that the public server has for the rules of callbacks.
+var addressKeys = []string{"callback.allowedAddresses", "component.callbacks.allowedAddresses"}
+
+// setDynamic reads rules as scripts for the public server write them.
+func (c *Callbacks) setDynamic(key, value string) error {
+	var rules []struct {
+		Pattern       string
+		AllowInsecure bool
+	}
+	if err := json.Unmarshal([]byte(value), &rules); err != nil {
+		return fmt.Errorf(`%s: %q is no list such as [{"Pattern":"*.example.com","AllowInsecure":false}]`, key, value)
+	}
+	c.AllowedAddresses = nil
+	for _, rule := range rules {
+		scheme := map[bool]string{true: "http://", false: "https://"}[rule.AllowInsecure]
+		c.AllowedAddresses = append(c.AllowedAddresses, scheme+rule.Pattern)
+	}
+	return nil
 }
 
 // featuresMarkdown is the table of features for docs/limits.md.

@@ -47,6 +47,9 @@ type Limits struct {
 	QueriesBufferedMax       int `default:"1" unit:"queries" key:"history.MaxBufferedQueryCount" doc:"Queries that wait on one run for its workflow task: they are held in memory."`
 	ResetPointsMax           int `default:"20" unit:"points" key:"history.historyMaxAutoResetPoints" doc:"Reset points remembered by one run; the oldest goes."`
 	CallbacksMax             int `default:"2000" unit:"callbacks" key:"callback.maxPerExecution" doc:"Completion callbacks of one run: they are part of its state."`
+	CallbacksPerUpdateMax    int `default:"32" unit:"callbacks" key:"system.maxCallbacksPerUpdateID" doc:"Completion callbacks of one update: they are part of the run's state."`
+	CallbackURLBytesMax      int `default:"1000" unit:"bytes" key:"frontend.callbackURLMaxLength" doc:"Address of a completion callback: it is stored with the run."`
+	CallbackHeaderBytesMax   int `default:"8KiB" unit:"bytes" key:"frontend.callbackHeaderMaxLength" doc:"Headers of a completion callback: they are stored with the run, and receivers bound them too."`
 	LinksMax                 int `default:"10" unit:"links" key:"frontend.maxlinksPerRequest" doc:"Links of one request."`
 	LinkBytesMax             int `default:"4000" unit:"bytes" key:"frontend.linkMaxSize" doc:"One link."`
 
@@ -58,6 +61,15 @@ type Limits struct {
 	TaskHeartbeatMax           time.Duration `default:"30m" unit:"time" key:"history.workflowTaskHeartbeatTimeout" doc:"How long a workflow task may be kept alive for local activities."`
 	SpeculativeScheduleToStart time.Duration `default:"5s" unit:"time" doc:"How long a speculative workflow task waits for a poller before it becomes a normal one."`
 	ReuseIntervalMin           time.Duration `default:"1s" unit:"time" key:"history.workflowIdReuseMinimalInterval" doc:"Least time between terminating starts and chained runs of one workflow id."`
+
+	CallbackRequestTimeout      time.Duration `default:"10s" unit:"time" key:"callback.request.timeout" doc:"Longest wait for the answer to a callback: a call under way takes a place of others."`
+	CallbackRetryInitial        time.Duration `default:"1s" unit:"time" key:"callback.retryPolicy.initialInterval" doc:"Wait before a callback is tried again; it doubles with each attempt."`
+	CallbackRetryMax            time.Duration `default:"1h" unit:"time" key:"callback.retryPolicy.maxInterval" doc:"Longest wait between attempts of a callback."`
+	OutboundCallsMax            int           `default:"64" unit:"calls" doc:"Calls to addresses outside under way on a node: each holds a connection."`
+	OutboundDestinationCallsMax int           `default:"16" unit:"calls" doc:"Calls under way to one destination: a slow one must leave room for others, and is not to be flooded."`
+	OutboundWaitingMax          int           `default:"10000" unit:"calls" doc:"Calls that wait for a place in memory; the others wait in the store."`
+	OutboundFailuresMax         int           `default:"6" unit:"calls" doc:"Calls in a row that may fail before their destination is left alone for outbound_pause."`
+	OutboundPause               time.Duration `default:"1m" unit:"time" doc:"How long a destination that fails is left alone before one call tries it again."`
 
 	TaskPollMax        time.Duration `default:"60s" unit:"time" key:"matching.longPollExpirationInterval" doc:"Longest poll for a task: proxies cut idle calls at about a minute."`
 	LongPollMax        time.Duration `default:"20s" unit:"time" key:"history.longPollExpirationInterval" doc:"Longest wait for history or an update's outcome in one call."`

@@ -19,8 +19,9 @@ type Callback struct {
 	// RegisteredID and Index name it: the event that brought it, and its place among those that the event brought.
 	RegisteredID int64
 	Index        int
-	// Registered is that event, attached from history.
-	Registered *historypb.HistoryEvent
+	// Registered is that event, attached from history, and registration what it tells of the callback.
+	Registered   *historypb.HistoryEvent
+	registration registration
 	// TriggerID is the event that the address is to hear of, while Progress is pending.
 	TriggerID int64
 	// Trigger is that event, attached from history.
@@ -59,23 +60,18 @@ func callbackKey(registeredID int64, index int) int64 { return registeredID<<20 
 // Key names the callback in its run.
 func (c *Callback) Key() int64 { return callbackKey(c.RegisteredID, c.Index) }
 
-func (c *Callback) registration() registration { return registrations(c.Registered)[c.Index] }
-
-// Callback is the address and what to send with it.
-func (c *Callback) Callback() *commonpb.Callback { return c.registration().callback }
-
 // URL is the address.
-func (c *Callback) URL() string { return c.Callback().GetNexus().GetUrl() }
+func (c *Callback) URL() string { return c.registration.callback.GetNexus().GetUrl() }
 
 // register adds the callbacks that an event brings. Those that are known already keep their progress.
 func (s *State) register(e *historypb.HistoryEvent) {
-	for i := range registrations(e) {
+	for i, r := range registrations(e) {
 		c := s.Callbacks.edit(callbackKey(e.EventId, i))
 		if c == nil {
 			c = &Callback{RegisteredID: e.EventId, Index: i}
 			s.Callbacks.put(c.Key(), c)
 		}
-		c.Registered = e
+		c.Registered, c.registration = e, r
 	}
 }
 
@@ -83,7 +79,7 @@ func (s *State) register(e *historypb.HistoryEvent) {
 func (s *State) endCallbacks(e *historypb.HistoryEvent, ends func(registration) bool) {
 	for _, key := range s.Callbacks.keys() {
 		c := s.Callbacks.get(key)
-		if c.Progress.Stage != nexus.Standby || !ends(c.registration()) {
+		if c.Progress.Stage != nexus.Standby || !ends(c.registration) {
 			continue
 		}
 		c = s.Callbacks.edit(key)
@@ -110,8 +106,8 @@ func chainEnds(e *historypb.HistoryEvent) bool {
 func (s *State) callbacksOfRun() []*commonpb.Callback {
 	var callbacks []*commonpb.Callback
 	for _, c := range s.Callbacks.values() {
-		if r := c.registration(); r.updateID == "" {
-			callbacks = append(callbacks, r.callback)
+		if c.registration.updateID == "" {
+			callbacks = append(callbacks, c.registration.callback)
 		}
 	}
 	return callbacks
@@ -121,8 +117,8 @@ func (s *State) callbacksOfRun() []*commonpb.Callback {
 func (s *State) bufferedCallbacks() []*Callback {
 	var callbacks []*Callback
 	for _, e := range s.Buffered {
-		for i := range registrations(e) {
-			callbacks = append(callbacks, &Callback{Registered: e, Index: i})
+		for i, r := range registrations(e) {
+			callbacks = append(callbacks, &Callback{Registered: e, registration: r, Index: i})
 		}
 	}
 	return callbacks
@@ -137,9 +133,9 @@ func (s *State) describeCallbacks(now time.Time, blocked func(address string) st
 }
 
 func (c *Callback) describe(now time.Time, blocked func(address string) string) *workflowpb.CallbackInfo {
-	r, p := c.registration(), c.Progress
+	p := c.Progress
 	info := &workflowpb.CallbackInfo{
-		Callback: r.callback, RegistrationTime: c.Registered.EventTime, Attempt: p.Attempts, LastAttemptFailure: p.LastFailure,
+		Callback: c.registration.callback, RegistrationTime: c.Registered.EventTime, Attempt: p.Attempts, LastAttemptFailure: p.LastFailure,
 		Trigger: &workflowpb.CallbackInfo_Trigger{Variant: &workflowpb.CallbackInfo_Trigger_WorkflowClosed{WorkflowClosed: &workflowpb.CallbackInfo_WorkflowClosed{}}},
 	}
 	if p.Pending() {
@@ -161,7 +157,7 @@ func (s *State) CallbackRequest(c *Callback, namespace string) nexus.Request {
 	completion := completionOf(c.Trigger)
 	completion.StartTime, completion.CloseTime = s.StartTime, c.Trigger.EventTime.AsTime()
 	completion.Link = &commonpb.Link_WorkflowEvent{Namespace: namespace, WorkflowId: s.WorkflowID, RunId: s.RunID}
-	if r := c.registration(); r.requestID != "" {
+	if r := c.registration; r.requestID != "" {
 		completion.Link.Reference = &commonpb.Link_WorkflowEvent_RequestIdRef{
 			RequestIdRef: &commonpb.Link_WorkflowEvent_RequestIdReference{RequestId: r.requestID, EventType: c.Registered.EventType},
 		}
@@ -170,7 +166,7 @@ func (s *State) CallbackRequest(c *Callback, namespace string) nexus.Request {
 			EventRef: &commonpb.Link_WorkflowEvent_EventReference{EventId: c.RegisteredID, EventType: c.Registered.EventType},
 		}
 	}
-	return completion.Request(c.Callback().GetNexus())
+	return completion.Request(c.registration.callback.GetNexus())
 }
 
 // completionOf is what an event that ends a run tells those who wait for its result.

@@ -29,6 +29,7 @@ func (t *transition) callbackAnswered(a CallbackAnswered) error {
 	if !c.Progress.Pending() {
 		c.TriggerID, c.Trigger = 0, nil
 	}
+	t.grow(c.Progress.LastFailure)
 	t.durable = true
 	return nil
 }

@@ -65,6 +65,7 @@ type Limits struct {
 	ResetPoints                 int
 	UpdatesSuggestContinueRatio float64
 	Callbacks                   int
+	CallbacksPerUpdate          int
 	CallbackRetry               nexus.Policy
 }
 
@@ -81,7 +82,7 @@ func DefaultLimits() Limits {
 		ActivityFailureBytesWarn: 2 << 10, ActivityFailureBytes: 4 << 10,
 		TaskTimeoutDefault: 10 * time.Second, TaskTimeoutMax: 120 * time.Second, TaskRetryExtra: 10 * time.Minute, TaskHeartbeat: 30 * time.Minute,
 		SpeculativeScheduleToStart: 5 * time.Second, ChainedStartInterval: time.Second, ResetPoints: 20,
-		Callbacks: 2000, CallbackRetry: nexus.Policy{InitialInterval: time.Second, MaximumInterval: time.Hour},
+		Callbacks: 2000, CallbacksPerUpdate: 32, CallbackRetry: nexus.Policy{InitialInterval: time.Second, MaximumInterval: time.Hour},
 	}
 }
 

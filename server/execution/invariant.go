@@ -195,7 +195,7 @@ func (s *State) checkCallback(p *problems, key int64, c *Callback) {
 	p.require(progress.Pending() == (c.TriggerID != 0) && progress.Pending() == !progress.NextTime.IsZero(), "callback %d: has a trigger and a time exactly while it is pending", key)
 	p.require(progress.Pending() == eventIs(c.Trigger, c.TriggerID), "callback %d: its trigger is kept exactly while it is pending", key)
 	p.require((progress.Attempts == 0) == progress.LastTime.IsZero(), "callback %d: %d attempts, the last at %v", key, progress.Attempts, progress.LastTime)
-	p.require(!known || !s.Open() || c.registration().updateID != "" || progress.Stage == nexus.Standby, "callback %d: told of the end of an open run", key)
+	p.require(!known || !s.Open() || c.registration.updateID != "" || progress.Stage == nexus.Standby, "callback %d: told of the end of an open run", key)
 }
 
 func (s *State) checkRequests(p *problems) {

@@ -94,7 +94,7 @@ func tooLargeTransaction(size, limit int64) error {
 func hasCaller(c Command) bool {
 	switch c.(type) {
 	case Tick, Terminate, TerminateForReset, NoteReset, RefuseSticky, FailTask,
-		ChildStarted, ChildStartFailed, ChildClosed, SignalDelivered, CancelDelivered, ParentNotified, ClosePolicyDone:
+		ChildStarted, ChildStartFailed, ChildClosed, SignalDelivered, CancelDelivered, ParentNotified, ClosePolicyDone, CallbackAnswered:
 		return false
 	}
 	return true

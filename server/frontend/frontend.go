@@ -18,6 +18,7 @@ import (
 	"perdure/server/config"
 	"perdure/server/limitwatch"
 	"perdure/server/namespace"
+	"perdure/server/nexus"
 	"perdure/visibility"
 )
 
@@ -36,7 +37,9 @@ type Config struct {
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
 	Limits      config.Limits
-	Features    config.Features
+	// CallbackAddresses are those that completion callbacks may name.
+	CallbackAddresses nexus.AddressRules
+	Features          config.Features
 	// ConcurrentLongPollsMax bounds the calls under way that wait, for each
 	// namespace and method; 0 does not.
 	ConcurrentLongPollsMax int
@@ -69,6 +72,7 @@ type Frontend struct {
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
 	limits      config.Limits
+	addresses   nexus.AddressRules // that callbacks may name
 	features    config.Features
 	info        ClusterInfo
 	logger      *slog.Logger
@@ -98,6 +102,7 @@ func New(c Config) *Frontend {
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
 		limits:      c.Limits,
+		addresses:   c.CallbackAddresses,
 		features:    c.Features,
 		info:        c.ClusterInfo,
 		logger:      c.Logger,

@@ -63,7 +63,10 @@ func (f *Frontend) checkStart(ctx context.Context, ns *cluster.Namespace, req *w
 		func() error { return checkRetryPolicy(req.GetRetryPolicy()) },
 		func() error { return checkCron(req.GetCronSchedule(), req.GetWorkflowStartDelay()) },
 		func() error { return f.checkPriority(req.GetPriority()) },
-		func() error { return f.checkLinks(req.GetLinks()) },
+		func() (err error) {
+			req.Links, err = f.checkCallbackLinks(req.GetLinks(), req.GetCompletionCallbacks())
+			return err
+		},
 		func() error { return f.checkCallbacks(req.GetCompletionCallbacks()) },
 		func() error { return checkOnConflict(req.GetOnConflictOptions()) },
 		func() error { return checkSearchAttributes(ns, req.GetSearchAttributes()) },

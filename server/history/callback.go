@@ -21,8 +21,36 @@ func (e *Engine) blocked(address string) string {
 	return e.cfg.Outbound.Blocked(nexus.Destination(address))
 }
 
-// submitCalls hands the calls that are due to the outbound queue, which knows
-// those it has already.
+// newCalls are the calls that the outbound queue was not given before. The lock is held.
+func (en *entry) newCalls(calls []execution.Call) []execution.Call {
+	if len(calls) == 0 {
+		en.called = nil
+		return nil
+	}
+	var fresh []execution.Call
+	called := make(map[int64]int32, len(calls))
+	for _, c := range calls {
+		key, attempt := c.Callback.Key(), c.Callback.Progress.Attempts
+		if last, is := en.called[key]; !is || last != attempt {
+			fresh = append(fresh, c)
+		}
+		called[key] = attempt
+	}
+	en.called = called
+	return fresh
+}
+
+// callAgainAt has the run looked at again for a call that was not made.
+func (due callbackDue) callAgainAt(at time.Time) {
+	if en := due.shard.cached(due.run); en != nil {
+		en.mu.Lock()
+		delete(en.called, due.key)
+		en.mu.Unlock()
+	}
+	due.shard.wakes.setEarlier(due.run, at)
+}
+
+// submitCalls hands calls to the outbound queue.
 func (e *Engine) submitCalls(en *entry, calls []execution.Call) {
 	if e.cfg.Outbound == nil {
 		return
@@ -35,7 +63,7 @@ func (e *Engine) submitCalls(en *entry, calls []execution.Call) {
 			Make: func(ctx context.Context, client cluster.OutboundClient) cluster.OutboundHealth {
 				return e.callBack(ctx, due, client)
 			},
-			Postponed: func(until time.Time) { due.shard.wakes.setEarlier(due.run, until) },
+			Postponed: due.callAgainAt,
 		})
 	}
 }
@@ -133,5 +161,5 @@ func (e *Engine) retryCall(ctx context.Context, due callbackDue, err error) {
 		return
 	}
 	e.cfg.Logger.Warn("a callback could not be made or its answer not be stored; trying again", "error", err)
-	due.shard.wakes.setEarlier(due.run, time.Now().Add(callAgain))
+	due.callAgainAt(time.Now().Add(callAgain))
 }

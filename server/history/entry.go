@@ -42,6 +42,7 @@ type entry struct {
 	watch   chan struct{}   // closed when visible changes; nil: nobody watches
 	offered map[int64]int64 // scheduled event → stamp of the last offer
 	sending bool            // a goroutine delivers messages
+	called  map[int64]int32 // callback → attempt that the outbound queue has
 	parked  bool            // the durable backlog may have the offers: a restart makes none
 	results []pendingResult // of updates, not yet visible
 	waiters map[string][]chan execution.UpdateResult

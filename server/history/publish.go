@@ -72,7 +72,8 @@ func (e *Engine) publish(en *entry, state *execution.State) (after func()) {
 	if send {
 		en.sending = true
 	}
-	if len(offers) == 0 && !send && len(work.Calls) == 0 {
+	calls := en.newCalls(work.Calls)
+	if len(offers) == 0 && !send && len(calls) == 0 {
 		return nil
 	}
 	return func() {
@@ -82,7 +83,7 @@ func (e *Engine) publish(en *entry, state *execution.State) (after func()) {
 		if send {
 			e.spawn(func(ctx context.Context) { e.deliver(ctx, en) })
 		}
-		e.submitCalls(en, work.Calls)
+		e.submitCalls(en, calls)
 	}
 }
 

@@ -11,7 +11,7 @@ func Markdown() string {
 	b.WriteString("<!-- Generated from server/metrics by go generate; do not edit. -->\n# Metrics\n\n")
 	b.WriteString("Served on the metrics port under `/metrics`, beside the Go runtime's `go_*` and `process_*`.\n")
 	fmt.Fprintf(&b, "A metric with %d label sets puts further ones under `%s`.\n", SeriesMax, other)
-	for _, domain := range []Domain{RPC, Commit, Cache, Queues, Matching, Workers, Workflow, Visibility, Process} {
+	for _, domain := range []Domain{RPC, Commit, Cache, Queues, Matching, Workers, Workflow, Outbound, Visibility, Process} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Name | Kind | Unit | Labels | Meaning |\n|---|---|---|---|---|\n", domain)
 		for _, d := range catalogue {
 			if d.Domain == domain {

@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"perdure/server/cluster"
 	"perdure/server/frontend"
 	"perdure/visibility"
 	"perdure/visibility/attr"
@@ -27,6 +29,7 @@ type versioned struct {
 	*testing.T
 	*bundle
 	runs *visibilitymemory.Store
+	book cluster.BuildIDs
 }
 
 func setupVersioned(t *testing.T) versioned {
@@ -34,7 +37,7 @@ func setupVersioned(t *testing.T) versioned {
 	v := versioned{T: t, runs: visibilitymemory.New()}
 	v.bundle = setup(t, func(c *frontend.Config) {
 		c.Features.BuildIDSets, c.Features.BuildIDRules = true, true
-		c.Visibility = v.runs
+		c.Visibility, v.book = v.runs, c.BuildIDs
 		c.Limits.ReachabilityBuildIDsMax, c.Limits.ReachabilityQueuesMax = 5, 3
 	})
 	return v
@@ -242,4 +245,58 @@ func TestReachabilityByRules(t *testing.T) {
 		}
 	})
 	require.Equal(t, found{"0.9": gone, "3.0": reachable}, v.described("none", "0.9", "3.0"))
+}
+
+// poll asks for a task as a versioned worker and tells the answer's code and words.
+func (v versioned) poll(queue *taskqueuepb.TaskQueue, build string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err := v.client.PollWorkflowTaskQueue(ctx, &workflowservice.PollWorkflowTaskQueueRequest{
+		Namespace: "default", TaskQueue: queue,
+		WorkerVersionCapabilities: &commonpb.WorkerVersionCapabilities{BuildId: build, UseVersioning: true},
+	})
+	if status.Code(err) == codes.OutOfRange {
+		var newer *serviceerror.NewerBuildExists
+		require.ErrorAs(v, serviceerror.FromStatus(status.Convert(err)), &newer)
+		return "newer: " + newer.DefaultBuildID
+	}
+	return status.Code(err).String()
+}
+
+func TestWorkersOfAnOldBuildGetNothing(t *testing.T) {
+	t.Parallel()
+	handedOn := codes.DataLoss.String()
+	v := setupVersioned(t)
+	queue := &taskqueuepb.TaskQueue{Name: "q"}
+	sticky := &taskqueuepb.TaskQueue{Name: "s", Kind: enumspb.TASK_QUEUE_KIND_STICKY, NormalName: "q"}
+	require.Equal(t, handedOn, v.poll(queue, "1.0"), "not known yet")
+	v.addSet("q", "1.0")
+	require.Equal(t, handedOn, v.poll(queue, "1.0"))
+	v.addSet("q", "2.0")
+	require.Equal(t, handedOn, v.poll(queue, "1.0"), "its runs are for it alone")
+	v.addCompatible("q", "1.1", "1.0")
+	require.Equal(t, "newer: 1.1", v.poll(queue, "1.0"))
+	require.Equal(t, "newer: 1.1", v.poll(sticky, "1.0"))
+	require.Equal(t, handedOn, v.poll(queue, "1.1"))
+	v.changeRules("q", func(r *workflowservice.UpdateWorkerVersioningRulesRequest) {
+		r.Operation = &workflowservice.UpdateWorkerVersioningRulesRequest_AddCompatibleRedirectRule{
+			AddCompatibleRedirectRule: &workflowservice.UpdateWorkerVersioningRulesRequest_AddCompatibleBuildIdRedirectRule{
+				Rule: &taskqueuepb.CompatibleBuildIdRedirectRule{SourceBuildId: "2.0", TargetBuildId: "3.0"},
+			},
+		}
+	})
+	require.Equal(t, "newer: 3.0", v.poll(queue, "2.0"))
+	require.Equal(t, handedOn, v.poll(queue, "3.0"))
+	sticky.NormalName = ""
+	require.Equal(t, codes.InvalidArgument.String(), v.poll(sticky, "3.0"))
+}
+
+func TestPollsIgnoreBuildsWhenVersioningIsOff(t *testing.T) {
+	t.Parallel()
+	v := setupVersioned(t)
+	v.addSet("q", "1.0")
+	v.addCompatible("q", "1.1", "1.0")
+	off := setup(t, func(c *frontend.Config) { c.Namespaces, c.BuildIDs = v.namespaces, v.book })
+	v.bundle = off
+	require.Equal(t, codes.DataLoss.String(), v.poll(&taskqueuepb.TaskQueue{Name: "q"}, "1.0"))
 }

@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -82,6 +83,12 @@ func (f *Frontend) checkPoll(ctx context.Context, ns *cluster.Namespace, req pol
 	if err := checkDeployment(req.GetDeploymentOptions()); err != nil {
 		return err
 	}
+	if err := checkNormalName(req); err != nil {
+		return err
+	}
+	if err := f.checkNewest(ctx, ns, req); err != nil {
+		return err
+	}
 	old, ok := req.(interface{ GetBinaryChecksum() string })
 	if ok && ns.BadBinaries[old.GetBinaryChecksum()] != nil {
 		return apierr.InvalidArgument("Binary %s already marked as bad deployment.", old.GetBinaryChecksum())
@@ -106,6 +113,32 @@ func (f *Frontend) checkBuild(c *commonpb.WorkerVersionCapabilities) error {
 		return apierr.InvalidArgument("Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.")
 	case c.GetUseVersioning() && c.GetBuildId() == "":
 		return apierr.InvalidArgument("WorkerVersionStamp must be present if UseVersioning is true.")
+	}
+	return nil
+}
+
+// checkNormalName wants a versioned worker to tell to which queue its sticky queue belongs.
+func checkNormalName(req pollRequest) error {
+	versioned := req.GetWorkerVersionCapabilities().GetUseVersioning() || req.GetDeploymentOptions() != nil
+	if versioned && req.GetTaskQueue().GetKind() == enumspb.TASK_QUEUE_KIND_STICKY && req.GetTaskQueue().GetNormalName() == "" {
+		return apierr.InvalidArgument("NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.")
+	}
+	return nil
+}
+
+// checkNewest refuses a worker whose tasks another build goes on with, by the
+// older worker versioning: so the other gets them.
+func (f *Frontend) checkNewest(ctx context.Context, ns *cluster.Namespace, req pollRequest) error {
+	c := req.GetWorkerVersionCapabilities()
+	if !c.GetUseVersioning() || !f.features.BuildIDSets && !f.features.BuildIDRules {
+		return nil
+	}
+	data, err := f.buildIDs.Of(ctx, ns.ID, cmp.Or(req.GetTaskQueue().GetNormalName(), req.GetTaskQueue().GetName()))
+	if err != nil {
+		return err
+	}
+	if newest := data.Newest(c.GetBuildId()); newest != c.GetBuildId() {
+		return serviceerror.NewNewerBuildExists(newest)
 	}
 	return nil
 }

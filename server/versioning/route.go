@@ -46,6 +46,18 @@ func (d Data) Reach(build string) (builds []string, isDefault bool) {
 	return builds, i == len(d.Sets)-1
 }
 
+// Newest is the build id whose workers go on with the tasks of another: the
+// end of its redirect rules, else the default of its set, else itself.
+func (d Data) Newest(build string) string {
+	if target := d.Follow(build); target != build {
+		return target
+	}
+	if i := d.setOf(build); i >= 0 {
+		return d.Sets[i].Default()
+	}
+	return build
+}
+
 // Upstream is a build id and all that redirect rules lead to it. It is empty
 // when they lead away from it: no task is for it any more.
 func (d Data) Upstream(build string) []string {

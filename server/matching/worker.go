@@ -2,7 +2,6 @@ package matching
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,12 +44,8 @@ func (t *workerTable) stop(key workerKey, now time.Time) {
 
 // ShutdownWorker tells that a worker ends. See cluster.Matching.
 func (e *Engine) ShutdownWorker(_ context.Context, ns *cluster.Namespace, req *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
-	instance := req.GetWorkerInstanceKey()
-	if instance != "" && req.GetTaskQueue() != "" {
-		e.workers.stop(workerKey{ns.ID, instance}, time.Now())
-		for _, kind := range shutdownTypes(req.GetTaskQueueTypes()) {
-			e.releaseWorker(queueKey{namespaceID: ns.ID, name: req.GetTaskQueue(), kind: kind}, instance)
-		}
+	if instance := req.GetWorkerInstanceKey(); instance != "" && req.GetTaskQueue() != "" {
+		e.stopWorker(workerKey{ns.ID, instance})
 	}
 	if name := req.GetStickyTaskQueue(); name != "" {
 		key := queueKey{namespaceID: ns.ID, name: name, kind: enumspb.TASK_QUEUE_TYPE_WORKFLOW, sticky: true}
@@ -61,22 +56,19 @@ func (e *Engine) ShutdownWorker(_ context.Context, ns *cluster.Namespace, req *w
 	return &workflowservice.ShutdownWorkerResponse{}, nil
 }
 
-// shutdownTypes are the types of queues whose polls end: all when none is named.
-func shutdownTypes(named []enumspb.TaskQueueType) []enumspb.TaskQueueType {
-	if len(named) > 0 {
-		return slices.Compact(slices.Sorted(slices.Values(named)))
-	}
-	return []enumspb.TaskQueueType{
-		enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY, enumspb.TASK_QUEUE_TYPE_NEXUS,
+// stopWorker answers all polls of a worker empty, those to come too. The queue and the types that its call names do not
+// narrow it, as on the public server: a worker polls other queues as well, sticky ones and those of sessions.
+func (e *Engine) stopWorker(worker workerKey) {
+	e.workers.stop(worker, time.Now())
+	for _, q := range e.loaded() {
+		if q.key.namespaceID == worker.namespaceID {
+			q.releaseWorker(worker.instance)
+		}
 	}
 }
 
 // releaseWorker answers the polls of one worker empty.
-func (e *Engine) releaseWorker(key queueKey, instance string) {
-	q := e.lookup(key)
-	if q == nil {
-		return
-	}
+func (q *queue) releaseWorker(instance string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for p := q.polls.first; p != nil; {

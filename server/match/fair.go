@@ -15,6 +15,8 @@ func stride(weight float64) int64 { return max(int64(stridePerWeight/weight), 1)
 type Flow[T any] struct {
 	Value    T
 	priority int32
+	awaited  bool  // its tasks are not here yet
+	served   bool  // since it was set
 	base     int64 // virtual time when its first task became the first
 	// turn is the flow's place: Age is the virtual time at which its turn ends,
 	// Tie the age of its first task.
@@ -34,8 +36,8 @@ func (f *Flow[T]) Queued() bool { return f.turn.Queued() }
 // Fair tells whose turn it is. A higher priority goes first, always; within a
 // priority flows take turns in proportion to their weights (self-clocked fair
 // queueing): a flow's turn ends one stride, the inverse of the weight of its
-// first task, after it had its last turn or came, whichever is later, and whose
-// turn ends first goes. Virtual time is the end of the last turn.
+// first task, after it had its last turn or came, and whose turn ends first
+// goes. Virtual time is the end of the last turn.
 //
 // So a flow that comes late has no claim for the time before, nor has it to
 // wait for what others have piled up; and as virtual time grows with each turn
@@ -46,63 +48,105 @@ type Fair[T any] struct {
 }
 
 type level[T any] struct {
-	now   int64
-	flows Order[*Flow[T]]
+	now            int64
+	ready, awaited Order[*Flow[T]]
 }
 
 func (f *Fair[T]) level(flow *Flow[T]) *level[T] {
 	return &f.levels[flow.priority-HighestPriority]
 }
 
+func (l *level[T]) orderOf(flow *Flow[T]) *Order[*Flow[T]] {
+	if flow.awaited {
+		return &l.awaited
+	}
+	return &l.ready
+}
+
 // Set enters a flow, or tells that it has another first task: how old it is
 // (lower is older; it decides between equal turns) and its weight.
-func (f *Fair[T]) Set(flow *Flow[T], age int64, weight float64) {
+func (f *Fair[T]) Set(flow *Flow[T], age int64, weight float64) { f.put(flow, false, age, weight) }
+
+// Await enters a flow whose first task is still to be read.
+func (f *Fair[T]) Await(flow *Flow[T], weight float64) { f.put(flow, true, 0, weight) }
+
+func (f *Fair[T]) put(flow *Flow[T], awaited bool, age int64, weight float64) {
 	l := f.level(flow)
-	queued := flow.Queued()
-	if !queued {
+	switch {
+	case flow.Queued():
+		l.orderOf(flow).Remove(&flow.turn)
+	case flow.served:
+		flow.base = flow.turn.Age
+	default:
 		flow.base = l.now
 	}
+	flow.awaited, flow.served = awaited, false
 	flow.turn.Age, flow.turn.Tie = flow.base+stride(weight), age
-	if queued {
-		l.flows.Move(&flow.turn)
-		return
-	}
-	l.flows.Push(&flow.turn)
+	l.orderOf(flow).Push(&flow.turn)
+	l.renew()
 }
 
 // Unset takes a flow out that has no task to give. It keeps no claim.
 func (f *Fair[T]) Unset(flow *Flow[T]) {
 	l := f.level(flow)
-	l.flows.Remove(&flow.turn)
+	l.orderOf(flow).Remove(&flow.turn)
+	flow.served = false
 	l.renew()
 }
 
-// First is the flow whose turn it is, nil when there is none.
+// First is the flow whose turn it is, nil when there is none or its tasks are
+// awaited. Others of its priority may go before it while it has had one turn
+// less than is due, so that who has a single task need not wait for reads of others.
 func (f *Fair[T]) First() *Flow[T] {
 	for i := range f.levels {
-		if first := f.levels[i].flows.First(); first != nil {
-			return first.Value
+		ready, awaited := f.levels[i].ready.First(), f.levels[i].awaited.First()
+		switch {
+		case ready != nil && (awaited == nil || ready.Age <= awaited.Value.nextEnd()):
+			return ready.Value
+		case awaited != nil:
+			return nil
 		}
 	}
 	return nil
 }
 
-// Serve takes the flow out whose first task has gone. Set enters it again.
+// nextEnd is when the turn behind the flow's next one ends, if its tasks are alike.
+func (f *Flow[T]) nextEnd() int64 { return 2*f.turn.Age - f.base }
+
+// Awaited is the flow that should be read first, nil when there is none.
+func (f *Fair[T]) Awaited() *Flow[T] {
+	for i := range f.levels {
+		if awaited := f.levels[i].awaited.First(); awaited != nil {
+			return awaited.Value
+		}
+	}
+	return nil
+}
+
+// Serve takes the flow out whose first task has gone. Set or Await enters it
+// again, Unset when it has nothing more.
 func (f *Fair[T]) Serve(flow *Flow[T]) {
 	l := f.level(flow)
-	l.now = max(l.now, flow.turn.Age)
-	f.Unset(flow)
+	end := flow.turn.Age
+	if awaited := l.awaited.First(); awaited != nil {
+		end = min(end, awaited.Age) // time waits for whose turn it is
+	}
+	l.now = max(l.now, end)
+	l.orderOf(flow).Remove(&flow.turn)
+	flow.served = true
 }
 
 // renew keeps virtual time small: it begins anew whenever nobody waits, and
 // once in thousands of millions of turns in between.
 func (l *level[T]) renew() {
-	if l.flows.Len() > 0 && l.now < virtualMax {
+	if l.ready.Len()+l.awaited.Len() > 0 && l.now < virtualMax {
 		return
 	}
-	l.flows.Each(func(turn *Item[*Flow[T]]) {
-		turn.Value.base -= l.now
-		turn.Age -= l.now
-	})
+	for _, order := range []*Order[*Flow[T]]{&l.ready, &l.awaited} {
+		order.Each(func(turn *Item[*Flow[T]]) {
+			turn.Value.base -= l.now
+			turn.Age -= l.now
+		})
+	}
 	l.now = 0
 }

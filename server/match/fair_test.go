@@ -14,6 +14,7 @@ type line struct {
 	weight float64
 	tasks  []int64
 	served int
+	away   bool // its tasks are awaited
 }
 
 // queueOf is a queue in small: it keeps lines and serves them in fair order.
@@ -39,6 +40,10 @@ func (q *queueOf) arrive(l *line) {
 func (q *queueOf) settle(l *line) {
 	if len(l.tasks) == 0 {
 		q.fair.Unset(l.flow)
+		return
+	}
+	if l.away {
+		q.fair.Await(l.flow, l.weight)
 		return
 	}
 	q.fair.Set(l.flow, l.tasks[0], l.weight)
@@ -165,6 +170,74 @@ func TestOrderOfABurstDoesNotMatter(t *testing.T) {
 		last, _ := a.serve()
 		require.Nil(t, last)
 	})
+}
+
+// Flows whose tasks are awaited at times get their shares all the same, to
+// within two tasks of each, and serving goes on as long as somebody is ahead of
+// nobody by more.
+func TestAwaitedFlowsKeepTheirShares(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queueOf
+		total, weights := rapid.IntRange(1, 200).Draw(t, "tasks"), 0.0
+		for range rapid.IntRange(1, 6).Draw(t, "lines") {
+			l := q.line(DefaultPriority, drawWeight(t))
+			weights += l.weight
+			for range total + 1 {
+				q.arrive(l)
+			}
+		}
+		for n := 0; n < total; {
+			l := rapid.SampledFrom(q.lines).Draw(t, "line")
+			l.away = rapid.Bool().Draw(t, "away")
+			q.settle(l)
+			got, _ := q.serve()
+			if got == nil {
+				awaited := q.fair.Awaited().Value
+				require.True(t, awaited.away)
+				awaited.away = false
+				q.settle(awaited)
+				continue
+			}
+			require.False(t, got.away)
+			n++
+			for _, l := range q.lines {
+				share := float64(n) * l.weight / weights
+				slack := 2 + 2*share*float64(len(q.lines))/float64(n) + 0.01*share
+				if diff := share - float64(l.served); diff > slack || -diff > slack+float64(len(q.lines)) {
+					t.Fatalf("weight %v has had %d, its share is %v", l.weight, l.served, share)
+				}
+			}
+		}
+	})
+}
+
+// Who has a single task does not wait for others to be read; who has many does.
+func TestAwaitedFlowGivesWay(t *testing.T) {
+	var q queueOf
+	big, small, low := q.line(3, 1), q.line(3, 1), q.line(4, 1)
+	for range 10 {
+		q.arrive(big)
+		q.arrive(low)
+	}
+	q.serve()
+	big.away = true
+	q.settle(big)
+	for range 5 {
+		q.arrive(small)
+	}
+	for range 2 {
+		got, _ := q.serve()
+		require.Same(t, small, got)
+	}
+	got, _ := q.serve()
+	require.Nil(t, got, "neither the rest nor a lower priority")
+	require.Same(t, big, q.fair.Awaited().Value)
+	big.away = false
+	q.settle(big)
+	for _, want := range []*line{big, big, big, small, big} {
+		got, _ := q.serve()
+		require.Same(t, want, got)
+	}
 }
 
 func TestPriorityBeforeWeight(t *testing.T) {

@@ -38,9 +38,6 @@ func (o *Order[T]) Pop() *Item[T] {
 	return heap.Pop(&o.items).(*Item[T])
 }
 
-// Move puts an item of this order where it belongs after its age has changed.
-func (o *Order[T]) Move(i *Item[T]) { heap.Fix(&o.items, i.position-1) }
-
 // Remove takes an item out of this order. An item that is in none is left alone.
 func (o *Order[T]) Remove(i *Item[T]) {
 	if i.Queued() {

@@ -76,6 +76,8 @@ func (q *queue) readMore(now time.Time) {
 	switch {
 	case q.lanes.hungry.Len() == 0, b.reading, q.draining:
 		return
+	case len(b.doomed) > doomedBatches*q.engine.limits.BatchTasks: // the store shall not fall behind
+		return
 	case !q.polledLately(now), now.Before(b.readAt):
 		return
 	}
@@ -88,7 +90,7 @@ func (q *queue) readMore(now time.Time) {
 func (q *queue) nextReads() []laneRead {
 	var reads []laneRead
 	room := q.engine.limits.ReadAheadTasks
-	if flow := q.lanes.fair.First(); flow != nil && flow.Value.hungry.Queued() {
+	if flow := q.lanes.fair.Awaited(); flow != nil && flow.Value.hungry.Queued() {
 		reads = append(reads, q.readOf(flow.Value, &room))
 	}
 	for next := q.lanes.hungry.First(); next != nil && room > 0; next = q.lanes.hungry.First() {
@@ -129,7 +131,10 @@ func (q *queue) read(reads []laneRead, term int) {
 		return
 	}
 	now := time.Now()
-	q.readEnded(err, now)
+	if q.noteFailure(&q.backlog.readFailures, err) {
+		q.backlog.readAt = now.Add(pause(q.backlog.readFailures))
+		q.wakeAt(q.backlog.readAt)
+	}
 	for _, r := range reads {
 		r.lane.reading = false
 		n := 0
@@ -145,22 +150,21 @@ func (q *queue) read(reads []laneRead, term int) {
 	q.dispatch(now, &reports)
 }
 
-// readEnded notes whether the store answers. While it fails, lanes that are in
-// memory do not wait for others.
-func (q *queue) readEnded(err error, now time.Time) {
-	b := &q.backlog
-	failed := b.readFailures > 0
+// noteFailure counts failures in a row and tells whether this is one. While the
+// store fails, lanes that are in memory do not wait for others.
+func (q *queue) noteFailure(failures *int, err error) bool {
+	before := q.backlog.failing()
+	*failures++
 	if err == nil {
-		b.readFailures, b.readAt = 0, time.Time{}
-	} else {
-		b.readFailures++
-		b.readAt = now.Add(pause(b.readFailures))
-		q.wakeAt(b.readAt)
+		*failures = 0
 	}
-	if failed != (err != nil) {
+	if q.backlog.failing() != before {
 		q.settleAll()
 	}
+	return err != nil
 }
+
+func (b *backlog) failing() bool { return b.readFailures+b.deleteFailures > 0 }
 
 // forget lets tasks go that are in the store no more.
 func (b *backlog) forget(tasks []store.QueueTaskKey) {
@@ -328,15 +332,19 @@ func (q *queue) wakeForBacklog() {
 	}
 }
 
-// deleteNow deletes all delivered tasks, unless a delete is under way: that one
-// looks again when it is done.
+// deleteNow deletes a batch of delivered tasks, unless a delete is under way:
+// that one looks again when it is done.
 func (q *queue) deleteNow() {
 	b := &q.backlog
 	if b.deleting || len(b.doomed) == 0 {
 		return
 	}
-	tasks, term := b.doomed, q.term
-	b.doomed, b.deleteAt, b.deleting = nil, time.Time{}, true
+	n := min(len(b.doomed), q.engine.limits.BatchTasks)
+	tasks, term := b.doomed[:n:n], q.term
+	b.doomed, b.deleteAt, b.deleting = b.doomed[n:], time.Time{}, true
+	if len(b.doomed) == 0 {
+		b.doomed = nil // lets go of the array
+	}
 	q.engine.spawn(func() { q.delete(tasks, term) })
 }
 
@@ -352,20 +360,26 @@ func (q *queue) delete(tasks []store.QueueTaskKey, term int) {
 	defer q.mu.Unlock()
 	b := &q.backlog
 	b.deleting = false
+	if errors.Is(err, store.ErrLeaseLost) || q.draining {
+		err = nil // the next owner delivers them again
+	}
 	switch {
 	case term != q.term: // a new lease: what is left is delivered again and found stale
-	case err == nil || errors.Is(err, store.ErrLeaseLost) || q.draining:
-		b.deleteFailures = 0
+	case !q.noteFailure(&b.deleteFailures, err):
 		b.forget(tasks)
 	default:
-		b.deleteFailures++
 		b.doomed = append(tasks, b.doomed...)
 		b.deleteAt = time.Now().Add(pause(b.deleteFailures))
 		q.wakeAt(b.deleteAt)
 		e.logger.Warn("delivered tasks could not be deleted", "task_queue", q.key.name, "error", err)
 		return
 	}
-	if q.draining || len(b.doomed) >= e.limits.BatchTasks {
+	switch {
+	case q.draining, len(b.doomed) >= e.limits.BatchTasks:
 		q.deleteNow()
+	case len(b.doomed) > 0:
+		b.deleteAt = time.Now().Add(e.limits.DeleteDelay)
+		q.wakeAt(b.deleteAt)
 	}
+	q.readMore(time.Now()) // if it waited for this
 }

@@ -1,9 +1,11 @@
 package matching_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,5 +197,74 @@ func TestReadFailureHoldsUpNobodyElse(t *testing.T) {
 		require.Less(t, got["big"], 10, "what had been read")
 		r.store.failWith(nil, false)
 		r.pollKeys(95-got["big"], last)
+	})
+}
+
+// Reading waits for deletes that have fallen behind, so that what a crash
+// delivers again is bounded; while deletes fail, what is in memory goes on.
+func TestReadingWaitsForDeletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{ReadAheadTasks: 10, BatchTasks: 10})
+		defer r.stop()
+		storedAll(t, r.offerFor("big", 1, 0, 1000))
+		r.store.mu.Lock()
+		r.store.failDeletes = errors.New("locked")
+		r.store.mu.Unlock()
+		taken := 0
+		for ; r.pollFor(queue(), 3*time.Second) != ""; taken++ {
+		}
+		require.InDelta(t, 210, taken, 20)
+		for i := range 5 {
+			r.offerFor("small", 1, i, i+1)
+			require.Equal(t, fmt.Sprintf("small-%05d", i), r.pollFor(queue(), 3*time.Second))
+		}
+		r.store.mu.Lock()
+		r.store.failDeletes = nil
+		r.store.mu.Unlock()
+		for ; taken < 1000; taken++ {
+			require.Equal(t, fmt.Sprintf("big-%05d", taken), r.poll(t.Context(), queue()))
+		}
+		time.Sleep(5 * time.Second)
+		require.Zero(t, r.stored())
+	})
+}
+
+// Eight workers of 10 ms a task are busy with a big tenant's backlog, and the
+// store takes 5 ms to read: a task of a small tenant starts when the next or
+// the second worker is free, as if there were no backlog.
+func TestSmallTenantsStartAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{ReadAheadTasks: 50})
+		defer r.stop()
+		storedAll(t, r.offerFor("big", 1, 0, 10_000))
+		r.store.mu.Lock()
+		r.store.beforeRead = func() { time.Sleep(5 * time.Millisecond) }
+		r.store.mu.Unlock()
+		started := make(chan time.Time, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		var workers sync.WaitGroup
+		for range 8 {
+			workers.Go(func() {
+				for ctx.Err() == nil {
+					if strings.HasPrefix(r.poll(ctx, queue()), "small") {
+						started <- time.Now()
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		for i := range 100 {
+			time.Sleep(time.Duration(1+i*7%23) * time.Millisecond)
+			offered := time.Now()
+			r.offerFor("small", 1, i, i+1)
+			require.LessOrEqual(t, (<-started).Sub(offered), 15*time.Millisecond)
+		}
+		require.Less(t, len(r.history.tasks()), 5000, "the backlog is there still")
+		cancel()
+		workers.Wait()
 	})
 }

@@ -127,8 +127,8 @@ func (q *queue) settle(l *lane) {
 	case e != nil:
 		l.weight = q.rules.weight(e.task)
 		q.lanes.fair.Set(l.flow, e.created, l.weight)
-	case hungry && q.backlog.readFailures == 0:
-		q.lanes.fair.Set(l.flow, 0, l.weight)
+	case hungry && !q.backlog.failing():
+		q.lanes.fair.Await(l.flow, l.weight)
 	default: // while the store fails, others go on
 		q.lanes.fair.Unset(l.flow)
 	}

@@ -77,6 +77,10 @@ const (
 	// laneShareLeast is how many stored tasks of a lane are kept in memory even
 	// when there are many lanes: one that goes and one that is next.
 	laneShareLeast = 2
+	// doomedBatches is how many batches of delivered tasks may wait to be deleted
+	// before reading waits for them: they are remembered, and delivered again
+	// after a crash.
+	doomedBatches = 20
 	// inHandMost is how many of a lane's tasks beyond its share may be with
 	// pollers, or pause after failed starts, before it is read no further.
 	inHandMost = 100

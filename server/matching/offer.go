@@ -133,9 +133,7 @@ func (q *queue) nextAge(served *lane, now time.Time) time.Duration {
 		oldest = min(oldest, e.created)
 	}
 	if flow := q.lanes.fair.First(); flow != nil {
-		if e := flow.Value.first(); e != nil {
-			oldest = min(oldest, e.created)
-		}
+		oldest = min(oldest, flow.Value.first().created)
 	}
 	return time.Duration(now.UnixNano() - oldest)
 }

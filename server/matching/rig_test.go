@@ -2,6 +2,7 @@ package matching_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"perdure/internal/pgtest"
 	"perdure/server/cluster"
 	"perdure/server/matching"
 	"perdure/server/metrics"
@@ -23,7 +25,12 @@ import (
 	"perdure/server/store/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(withPostgres{m}) }
+
+// withPostgres stops the server that benchmarks started.
+type withPostgres struct{ m *testing.M }
+
+func (w withPostgres) Run() int { return pgtest.Run(w.m) }
 
 var ns = &cluster.Namespace{ID: "6f1b2c1e-0000-4000-8000-000000000001", Name: "shop"}
 
@@ -131,9 +138,10 @@ type countingStore struct {
 	*memory.Store
 	mu                      sync.Mutex
 	appends, reads, deletes int
-	fail                    error
+	fail, failDeletes       error
 	failAfter               bool // the write is made, then the error returned
 	beforeAppend            func()
+	beforeRead              func()
 }
 
 func (s *countingStore) failWith(err error, after bool) {
@@ -176,11 +184,21 @@ func (s *countingStore) ReadTasks(ctx context.Context, reads []store.QueueRead) 
 	if fail, _ := s.count(&s.reads); fail != nil {
 		return nil, fail
 	}
+	s.mu.Lock()
+	before := s.beforeRead
+	s.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	return s.Store.ReadTasks(ctx, reads)
 }
 
 func (s *countingStore) DeleteTasks(ctx context.Context, lease store.Lease, tasks []store.QueueTaskKey) error {
-	if fail, _ := s.count(&s.deletes); fail != nil {
+	fail, _ := s.count(&s.deletes)
+	s.mu.Lock()
+	fail = errors.Join(fail, s.failDeletes)
+	s.mu.Unlock()
+	if fail != nil {
 		return fail
 	}
 	return s.Store.DeleteTasks(ctx, lease, tasks)

@@ -40,7 +40,7 @@ func (q *queue) hint() int64 {
 }
 
 // nextTask takes the task whose turn it is, nil when there is none, it has to
-// be read first, or a limit holds all back.
+// be read first (which dispatch sees to), or a limit holds all back.
 func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
 	q.expire(now, out)
 	q.limited, q.limitedTill = false, time.Time{}
@@ -48,12 +48,10 @@ func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
 	for flow := q.lanes.fair.First(); flow != nil; flow = q.lanes.fair.First() {
 		l := flow.Value
 		e := l.first()
-		switch {
-		case e == nil: // to be read, which dispatch sees to
-			return nil
-		case q.holdBack(l, e, now):
+		if q.holdBack(l, e, now) {
 			continue
-		case !q.allow(now):
+		}
+		if !q.allow(now) {
 			return nil
 		}
 		q.take(l, e, now)

@@ -101,9 +101,14 @@ func TestStopUnderLoad(t *testing.T) {
 		}
 		for i := range 4 {
 			group.Go(func() {
+				turns := make(chan struct{}, 2000) // a stop must not have to store without end
 				for n := 0; !closed(done); n++ {
+					turns <- struct{}{}
 					offered.Add(1)
-					r.engine.Offer(task(queue(), fmt.Sprintf("wf-%d-%d", i, n)), func(cluster.Outcome) { reported.Add(1) })
+					r.engine.Offer(task(queue(), fmt.Sprintf("wf-%d-%d", i, n)), func(cluster.Outcome) {
+						reported.Add(1)
+						<-turns
+					})
 				}
 			})
 		}

@@ -16,6 +16,8 @@ const (
 	smallTenants = 50
 	// taskPace is how long a worker is busy with a task: workers, not the machine, shall be what is scarce.
 	taskPace = 10 * time.Millisecond
+	// settleTime is how long tasks that came last have until they count as left behind.
+	settleTime = 2 * time.Second
 )
 
 // playFairness measures how long tasks of small tenants wait for a worker, on an idle queue and then beside the backlog of a large
@@ -48,6 +50,7 @@ func (s *Session) fairnessPhase(ctx context.Context, small, measured *track) err
 	l.start(ctx)
 	err := s.measureFor(ctx, measured, s.Duration)
 	l.stop()
+	queued.settle(ctx)
 	queued.giveUp()
 	return err
 }
@@ -87,6 +90,20 @@ func (q *waits) leave(id string) {
 		delete(q.due, id)
 		q.track.addDue(due, time.Now())
 	}
+}
+
+// settle returns when no task waits, or after a while.
+func (q *waits) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for q.length() > 0 && pause(ctx, countInterval) == nil {
+	}
+}
+
+func (q *waits) length() int {
+	q.mutex.Lock()
+	defer q.mutex.Unlock()
+	return len(q.due)
 }
 
 // giveUp counts those that no worker has got yet with the time they have waited so far.

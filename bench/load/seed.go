@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // searchInterval is the time between two questions whether a workflow can be found.
 const searchInterval = 20 * time.Millisecond
 
-// Seeds runs count workflows of no purpose but to be there, named by id, and returns when the last of them can be found by search. They stay
+// Seeds runs count workflows of no purpose but to be there, named by id, and returns when all of them can be found by search. They stay
 // open after their first task, or are closed. It is the only way to fill a server that is not ours, and gives a template to copy.
 func Seeds(ctx context.Context, o Options, stayOpen bool, count int, id func(number int) string) (err error) {
 	o.Inflight, o.Sticky = min(count, inflightDefault), false
@@ -26,7 +25,7 @@ func Seeds(ctx context.Context, o Options, stayOpen bool, count int, id func(num
 	if err := s.seed(ctx, stayOpen, count, id); err != nil {
 		return err
 	}
-	return s.awaitFound(ctx, id(count-1))
+	return s.awaitFound(ctx, int64(count))
 }
 
 func (s *Session) seed(ctx context.Context, stayOpen bool, count int, id func(number int) string) error {
@@ -54,20 +53,19 @@ func (s *Session) seed(ctx context.Context, stayOpen bool, count int, id func(nu
 	return s.awaitCount(ctx, "workflows settled", &settled, int64(count))
 }
 
-func (s *Session) awaitFound(ctx context.Context, workflowID string) error {
-	request := &workflowservice.CountWorkflowExecutionsRequest{
-		Namespace: s.Namespace, Query: "WorkflowId = '" + strings.ReplaceAll(workflowID, "'", "''") + "'",
-	}
+// awaitFound waits until so many workflows of this session's queue are found.
+func (s *Session) awaitFound(ctx context.Context, count int64) error {
+	request := &workflowservice.CountWorkflowExecutionsRequest{Namespace: s.Namespace, Query: "TaskQueue = '" + s.queue.Name + "'"}
 	for {
 		answer, err := s.service(0).CountWorkflowExecutions(ctx, request)
 		if err != nil {
-			return fmt.Errorf("search for %s: %w", workflowID, err)
+			return fmt.Errorf("search for %d workflows: %w", count, err)
 		}
-		if answer.Count > 0 {
+		if answer.Count >= count {
 			return nil
 		}
 		if err := pause(ctx, searchInterval); err != nil {
-			return err
+			return fmt.Errorf("search finds %d of %d workflows: %w", answer.Count, count, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,11 +22,23 @@ func WritePage(folder string, suites []string) error {
 	b.WriteString("<!-- Written by bench from the JSON files beside it; do not edit. -->\n# Results\n\n")
 	b.WriteString("[How to read this](../README.md). Costs are per unit of the scenario; a run that is not flat does not count.\n")
 	for _, f := range files {
+		if err := f.removePictures(folder); err != nil {
+			return err
+		}
 		if err := f.write(&b, folder); err != nil {
 			return err
 		}
 	}
 	return os.WriteFile(filepath.Join(folder, "README.md"), []byte(b.String()), 0o644)
+}
+
+// removePictures takes away those of a suite, some of which may be of results that were replaced.
+func (f *File) removePictures(folder string) error {
+	old, err := filepath.Glob(filepath.Join(folder, f.Suite+"*.svg"))
+	for _, path := range old {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 func (f *File) write(b *strings.Builder, folder string) error {

@@ -134,7 +134,10 @@ func TestPageShowsEverySuite(t *testing.T) {
 		suites = append(suites, f.Suite)
 		require.NoError(t, f.Save(folder))
 	}
+	old := filepath.Join(folder, "matrix-throughput-papyrus.svg")
+	require.NoError(t, os.WriteFile(old, nil, 0o644))
 	require.NoError(t, WritePage(folder, append(suites, "never measured")))
+	require.NoFileExists(t, old, "a picture of results that were replaced")
 	page, err := os.ReadFile(filepath.Join(folder, "README.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(page), "2 cores of Some CPU shared by server, store and generator; 24 GiB")

@@ -27,12 +27,14 @@ const (
 
 // record is one workflow and what its client was told about it.
 type record struct {
-	shape  shape
-	id     string
-	pace   time.Duration
-	runID  string   // acknowledged start
-	acked  []string // acknowledged signals or updates, in order
-	result []string
+	shape shape
+	id    string
+	pace  time.Duration
+	// callback is called when the last run has ended.
+	callback *commonpb.Callback
+	runID    string   // acknowledged start
+	acked    []string // acknowledged signals or updates, in order
+	result   []string
 }
 
 // live starts the workflow after delay, sends it its signals or updates, and waits for its result.
@@ -73,6 +75,7 @@ func (r *record) start(ctx context.Context, c client.Client) error {
 		WorkflowType: &commonpb.WorkflowType{Name: functionName(r.shape.run)}, TaskQueue: &taskqueuepb.TaskQueue{Name: taskQueue},
 		Input: payloads(arguments...), WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout),
 		WorkflowIdReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		CompletionCallbacks:   []*commonpb.Callback{r.callback},
 	}
 	return acknowledged(ctx, func(ctx context.Context) error {
 		answer, err := c.WorkflowService().StartWorkflowExecution(ctx, request)

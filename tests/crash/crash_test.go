@@ -74,6 +74,8 @@ func testCrash(t *testing.T, options serverprocess.Options, storeURL string) {
 	require.NoError(t, err)
 	output := logFile(t)
 	options.Binary, options.Log = binary, output
+	told := newReceiver(t)
+	options.ExtraArguments = []string{"--dynamic-config-value", allowReceiver}
 	server, err := serverprocess.Start(ctx, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Kill() })
@@ -87,12 +89,13 @@ func testCrash(t *testing.T, options serverprocess.Options, storeURL string) {
 	require.NoError(t, w.Start())
 
 	begun := time.Now()
-	drivers := drive(ctx, c, rand.New(rand.NewPCG(seed, 1)))
+	drivers := drive(ctx, c, told, rand.New(rand.NewPCG(seed, 1)))
 	killRepeatedly(ctx, t, server, rand.New(rand.NewPCG(seed, 2)))
 	t.Logf("%d kills in %s, %d workflows were still under way", kills, time.Since(begun).Round(time.Millisecond), drivers.underWay())
 	records := drivers.wait(t)
 	t.Logf("all %d workflows ended after %s", len(records), time.Since(begun).Round(time.Millisecond))
 	verify(ctx, t, c, counter, records)
+	verifyTold(ctx, t, c, told, records)
 	t.Logf("verified after %s", time.Since(begun).Round(time.Millisecond))
 
 	w.Stop()
@@ -166,13 +169,13 @@ type drivers struct {
 }
 
 // drive starts every workflow at a random moment of the start window and does its client's part.
-func drive(ctx context.Context, c client.Client, random *rand.Rand) *drivers {
+func drive(ctx context.Context, c client.Client, told *receiver, random *rand.Rand) *drivers {
 	d := &drivers{}
 	all := append(shapes, onceShape)
 	for i := range workflows {
 		r := &record{
 			shape: all[i%len(all)], id: fmt.Sprintf("crash-%03d", i),
-			pace: between(random, leastPace, mostPace),
+			pace: between(random, leastPace, mostPace), callback: told.callback(fmt.Sprintf("crash-%03d", i)),
 		}
 		delay := between(random, 0, startWindow)
 		d.group.Go(func() {

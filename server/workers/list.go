@@ -57,6 +57,8 @@ func (r *Registry) CountWorkers(ctx context.Context, ns *cluster.Namespace, req 
 // search tells which workers are wanted.
 type search struct {
 	where   query.Expr // nil: all
+	names   []string   // attributes that where looks at
+	row     eval.Row   // of the worker that is looked at
 	system  bool       // the server's own, too
 	follows bool       // a page came before
 	after   string     // the last instance key of that page
@@ -74,7 +76,7 @@ func newSearch(text string, system bool) (search, error) {
 	if err != nil {
 		return search{}, err
 	}
-	return search{where: q.Where, system: system}, nil
+	return search{where: q.Where, names: query.Fields(q.Where), row: eval.Row{}, system: system}, nil
 }
 
 // find returns the wanted workers of a namespace, in no order.
@@ -98,7 +100,11 @@ func (s search) wants(w *worker) bool {
 	if s.follows && w.key.instance <= s.after || w.isSystem() && !s.system {
 		return false
 	}
-	return s.where == nil || eval.Match(s.where, w.row())
+	if s.where == nil {
+		return true
+	}
+	w.fill(s.row, s.names)
+	return eval.Match(s.where, s.row)
 }
 
 // pageOf shows the first workers, and how to go on when there are more.

@@ -32,7 +32,7 @@ type worker struct {
 }
 
 // workerOverheadBytes is about what a worker takes beside its texts and its heartbeat.
-const workerOverheadBytes = 600
+const workerOverheadBytes = 300
 
 func newWorker(key workerKey, beat *workerpb.WorkerHeartbeat) (*worker, error) {
 	encoded, err := proto.Marshal(beat)
@@ -95,20 +95,39 @@ const (
 	attributeStatusToo  = "Status"
 )
 
+// text tells what a worker says of an attribute; empty: nothing.
+type text func(*worker) string
+
+var texts = map[string]text{
+	attributeInstance:   func(w *worker) string { return w.key.instance },
+	attributeIdentity:   func(w *worker) string { return w.identity },
+	attributeHost:       func(w *worker) string { return w.host },
+	attributeQueue:      func(w *worker) string { return w.queue },
+	attributeDeployment: func(w *worker) string { return w.deployment },
+	attributeBuild:      func(w *worker) string { return w.build },
+	attributeSDK:        func(w *worker) string { return w.sdk },
+	attributeSDKVersion: func(w *worker) string { return w.sdkVersion },
+	attributeStatus:     func(w *worker) string { return w.status.String() },
+	attributeStatusToo:  func(w *worker) string { return w.status.String() },
+}
+
+// moments are the attributes that are times; zero: it does not tell.
+var moments = map[string]func(*worker) time.Time{
+	attributeStart:     func(w *worker) time.Time { return w.start },
+	attributeHeartbeat: func(w *worker) time.Time { return w.beatTime },
+}
+
 var schema = query.Schema{Types: attributeTypes(), Words: map[string]map[string]string{
 	attributeStatus: statusWords(), attributeStatusToo: statusWords(),
 }}
 
 func attributeTypes() attr.Types {
-	types := attr.Types{
-		attributeStart:     enumspb.INDEXED_VALUE_TYPE_DATETIME,
-		attributeHeartbeat: enumspb.INDEXED_VALUE_TYPE_DATETIME,
-	}
-	for _, name := range []string{
-		attributeInstance, attributeIdentity, attributeHost, attributeQueue, attributeDeployment, attributeBuild,
-		attributeSDK, attributeSDKVersion, attributeStatus, attributeStatusToo,
-	} {
+	types := attr.Types{}
+	for name := range texts {
 		types[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	for name := range moments {
+		types[name] = enumspb.INDEXED_VALUE_TYPE_DATETIME
 	}
 	return types
 }
@@ -123,33 +142,20 @@ func statusWords() map[string]string {
 	return words
 }
 
-// row is a worker as filters see it. What it did not tell is absent.
-func (w *worker) row() eval.Row {
-	r := eval.Row{}
-	setKeyword(r, attributeInstance, w.key.instance)
-	setKeyword(r, attributeIdentity, w.identity)
-	setKeyword(r, attributeHost, w.host)
-	setKeyword(r, attributeQueue, w.queue)
-	setKeyword(r, attributeDeployment, w.deployment)
-	setKeyword(r, attributeBuild, w.build)
-	setKeyword(r, attributeSDK, w.sdk)
-	setKeyword(r, attributeSDKVersion, w.sdkVersion)
-	setKeyword(r, attributeStatus, w.status.String())
-	setKeyword(r, attributeStatusToo, w.status.String())
-	setTime(r, attributeStart, w.start)
-	setTime(r, attributeHeartbeat, w.beatTime)
-	return r
-}
-
-func setKeyword(r eval.Row, name, value string) {
-	if value != "" {
-		r[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_KEYWORD, Value: value}
-	}
-}
-
-func setTime(r eval.Row, name string, value time.Time) {
-	if !value.IsZero() {
-		r[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_DATETIME, Value: value}
+// fill writes the named attributes of a worker to a row, as filters see them.
+// What the worker did not tell is absent.
+func (w *worker) fill(row eval.Row, names []string) {
+	clear(row)
+	for _, name := range names {
+		if tell, ok := texts[name]; ok {
+			if value := tell(w); value != "" {
+				row[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_KEYWORD, Value: value}
+			}
+			continue
+		}
+		if at := moments[name](w); !at.IsZero() {
+			row[name] = attr.Value{Type: enumspb.INDEXED_VALUE_TYPE_DATETIME, Value: at}
+		}
 	}
 }
 

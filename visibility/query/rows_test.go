@@ -50,3 +50,9 @@ func TestCheckRowsRefuses(t *testing.T) {
 		require.EqualError(t, query.CheckRows(parse(t, text), fruit), want, text)
 	}
 }
+
+func TestFields(t *testing.T) {
+	require.Empty(t, query.Fields(nil))
+	q := parse(t, "NOT (a = 1 OR b IN ('x')) AND (c BETWEEN 1 AND 2 OR d STARTS_WITH 'x' OR e IS NULL AND a != 2) AND f LIKE 'x'")
+	require.Equal(t, []string{"a", "b", "c", "d", "e", "f"}, query.Fields(q.Where))
+}

@@ -61,7 +61,7 @@ func (e *Engine) DescribeTaskQueue(ctx context.Context, ns *cluster.Namespace, r
 	if req.GetReportStats() {
 		response.Stats, response.StatsByPriorityKey = s.stats, s.byPriority
 	}
-	if req.GetReportConfig() {
+	if req.GetReportConfig() && s.rules != noRules {
 		response.Config = s.rules.config
 	}
 	if req.GetIncludeTaskQueueStatus() {

@@ -51,6 +51,7 @@ func TestDescribeTellsTheTruth(t *testing.T) {
 		require.EqualValues(t, 80, got.TaskQueueStatus.BacklogCountHint)
 		require.Len(t, got.Pollers, 1)
 		require.Equal(t, "worker-1", got.Pollers[0].Identity)
+		require.EqualValues(t, 100_000, got.Pollers[0].RatePerSecond)
 		require.Equal(t, "__unversioned__", got.VersioningInfo.CurrentVersion) //nolint:staticcheck
 		r.stop()
 

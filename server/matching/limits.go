@@ -72,6 +72,8 @@ const (
 	// systemRatePerSecond is what clients are told when nobody set a limit. It
 	// is the figure they know from the reference; nothing is held back by it.
 	systemRatePerSecond = 4000
+	// pollerRatePerSecond is what clients are told of a poller that gives no limit.
+	pollerRatePerSecond = 100_000
 	// limitBurst is the time whose tasks may go out at once under a rate limit.
 	limitBurst = 100 * time.Millisecond
 	// laneShareLeast is how many stored tasks of a lane are kept in memory even

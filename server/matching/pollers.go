@@ -36,7 +36,7 @@ func (b *pollerBook) begin(request *pollRequest, now time.Time, age time.Duratio
 	p := b.byIdentity[request.identity]
 	if p == nil {
 		b.prune(now, age)
-		p = &poller{identity: request.identity}
+		p = &poller{identity: request.identity, perSecond: pollerRatePerSecond}
 		if b.byIdentity == nil {
 			b.byIdentity = map[string]*poller{}
 		}

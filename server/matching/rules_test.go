@@ -115,7 +115,7 @@ func TestQueueRateByPeople(t *testing.T) {
 		require.Nil(t, second.describeActivities().Config.QueueRateLimit.RateLimit)
 		require.Equal(t, "over", second.describeActivities().Config.QueueRateLimit.Metadata.Reason)
 		require.InDelta(t, 14, second.takeFor(2 * time.Second)[""], 2)
-		require.Nil(t, second.describe(&workflowservice.DescribeTaskQueueRequest{ReportConfig: true}).Config.QueueRateLimit,
+		require.Nil(t, second.describe(&workflowservice.DescribeTaskQueueRequest{ReportConfig: true}).Config,
 			"the workflow queue of that name is another")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,13 +29,21 @@ func (c *Config) SetDynamic(key, value string) error {
 			if name := f.tag.Get("key"); name == "" || !strings.EqualFold(name, key) {
 				continue
 			}
-			if err := setText(f.value, value); err != nil {
+			if err := setText(f.value, dynamicText(f, value)); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
 			return nil
 		}
 	}
 	return fmt.Errorf("%s: %w", key, ErrUnknownKey)
+}
+
+// dynamicText is a value as the public server reads it: a time without a unit is in seconds.
+func dynamicText(f field, value string) string {
+	if _, err := strconv.ParseFloat(value, 64); err == nil && f.value.Type() == durationType {
+		return value + "s"
+	}
+	return value
 }
 
 // addressKeys are the names that the public server has for the rules of callbacks.

@@ -70,6 +70,7 @@ func applyStarted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	s.Memo, s.SearchAttributes, s.Priority = a.Memo, a.SearchAttributes, a.Priority
 	s.ResetPoints = a.PrevAutoResetPoints.GetPoints()
 	s.register(e)
+	applyInherited(s, a)
 }
 
 func applyTaskScheduled(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskScheduledEventAttributes) {
@@ -90,12 +91,14 @@ func applyTaskStarted(s *State, e *historypb.HistoryEvent, a *historypb.Workflow
 	s.Task.StartedEventID, s.Task.StartedTime = e.EventId, e.EventTime.AsTime()
 	s.Task.RequestID, s.Task.Identity = a.RequestId, a.Identity
 	s.Task.HistorySize, s.Task.SuggestReasons = a.HistorySizeBytes, a.SuggestContinueAsNewReasons
+	s.Task.TargetChanged = a.TargetWorkerDeploymentVersionChanged
 }
 
 func applyTaskCompleted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
 	s.Task = nil
 	s.TaskAttempt, s.WorkflowTaskFailures, s.Problems = 1, 0, nil
 	s.PreviousStartedID, s.LastTaskCompletedID = a.StartedEventId, e.EventId
+	applyVersion(s, a)
 	noteBuild(s, e, a)
 }
 
@@ -228,7 +231,8 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	if s.TaskStarted() || (s.Task != nil && s.Task.Kind != TaskNormal) {
 		s.Task = nil // one that nobody took stays to be seen
 	}
-	s.StickyQueue, s.StickyTimeout, s.TaskHeartbeatSince = "", 0, time.Time{}
+	s.unstick()
+	s.TaskHeartbeatSince = time.Time{}
 	s.CloseAttempted, s.FirstTaskDelayed = false, false
 	s.Timers.clear() // activities and children stay to be seen as well
 	s.ExternalSignals.clear()

@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"slices"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -15,15 +16,9 @@ import (
 // noteBuild keeps what a completed task tells about the worker's build: the
 // BuildIds search attribute and the points that a reset can go back to.
 func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
-	build := a.WorkerVersion.GetBuildId()
-	if build == "" {
-		build = a.BinaryChecksum
-	}
-	values := []string{versioning.UnversionedRun}
-	if id := a.WorkerVersion.GetBuildId(); id != "" {
-		values = append(values, versioning.UnversionedBuild(id))
-	}
-	s.addKeywords(attr.BuildIDs, values...)
+	id := cmp.Or(a.DeploymentVersion.GetBuildId(), a.WorkerVersion.GetBuildId())
+	build := cmp.Or(id, a.BinaryChecksum)
+	s.addKeywords(attr.BuildIDs, buildKeywords(a)...)
 	if a.BinaryChecksum != "" {
 		s.addKeywords("BinaryChecksums", a.BinaryChecksum)
 	}
@@ -32,10 +27,28 @@ func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCom
 		return
 	}
 	point := &workflowpb.ResetPointInfo{
-		BuildId: a.WorkerVersion.GetBuildId(), BinaryChecksum: a.BinaryChecksum, RunId: s.RunID,
+		BuildId: id, BinaryChecksum: a.BinaryChecksum, RunId: s.RunID,
 		FirstWorkflowTaskCompletedId: e.EventId, CreateTime: e.EventTime, Resettable: true,
 	}
 	s.ResetPoints = append(s.ResetPoints, point)
+}
+
+// buildKeywords tell of the build of a worker. That of a pinned run is shown
+// beside them, since it changes.
+func buildKeywords(a *historypb.WorkflowTaskCompletedEventAttributes) []string {
+	var values []string
+	stamp := a.WorkerVersion
+	if a.VersioningBehavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED {
+		values = append(values, versioning.UnversionedRun)
+	}
+	switch {
+	case stamp.GetBuildId() == "":
+	case stamp.GetUseVersioning():
+		values = append(values, versioning.VersionedRun(stamp.GetBuildId()))
+	case a.VersioningBehavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED:
+		values = append(values, versioning.UnversionedBuild(stamp.GetBuildId()))
+	}
+	return values
 }
 
 // forgetResetPoints bounds the list: the oldest goes first.
@@ -45,10 +58,16 @@ func (t *transition) forgetResetPoints() {
 	}
 }
 
+// keywords are the values of a keyword-list attribute.
+func (s *State) keywords(name string) []string {
+	list, _ := attr.Decode(s.SearchAttributes.GetIndexedFields()[name], enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+	values, _ := list.([]string)
+	return values
+}
+
 // addKeywords adds values to a keyword-list attribute that the server keeps itself.
 func (s *State) addKeywords(name string, values ...string) {
-	list, _ := attr.Decode(s.SearchAttributes.GetIndexedFields()[name], enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
-	current, _ := list.([]string)
+	current := s.keywords(name)
 	merged := slices.Clone(current)
 	for _, value := range values {
 		if !slices.Contains(merged, value) {
@@ -67,7 +86,7 @@ func (s *State) addKeywords(name string, values ...string) {
 func withoutBuilds(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
 	kept := make(map[string]*commonpb.Payload, len(sa.GetIndexedFields()))
 	for name, value := range sa.GetIndexedFields() {
-		if name != attr.BuildIDs && name != "BinaryChecksums" {
+		if name != attr.BuildIDs && name != "BinaryChecksums" && name != "TemporalUsedWorkerDeploymentVersions" {
 			kept[name] = value
 		}
 	}

@@ -175,6 +175,7 @@ func (t *transition) nextRetry(failure *failurepb.Failure, backoff time.Duration
 	next := t.follow(enumspb.CONTINUE_AS_NEW_INITIATOR_RETRY)
 	next.started.Attempt = t.s.StartedAttributes().GetAttempt() + 1
 	next.started.ContinuedFailure = failure
+	t.inheritRetried(next.started)
 	next.started.FirstWorkflowTaskBackoff = durationpb.New(max(backoff, t.chainGap()))
 	return next
 }
@@ -196,6 +197,7 @@ func (t *transition) nextCron(result *commonpb.Payloads, failure *failurepb.Fail
 	next.started.ContinuedFailure = failure
 	next.started.FirstWorkflowTaskBackoff = durationpb.New(backoff)
 	next.started.CompletionCallbacks = nil // they hear of the run that ends now
+	next.started.VersioningOverride = t.s.inheritedOverride(t.env.Routes, next.started.TaskQueue.GetName())
 	return next
 }
 
@@ -251,6 +253,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if backoff, ok := cronBackoff(a.CronSchedule, t.s.ExecutionTime, t.env.Now); ok && duration(a.BackoffStartInterval) == 0 {
 		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
 	}
+	t.inheritContinued(s, a.InitialVersioningBehavior)
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
 		WorkflowExecutionContinuedAsNewEventAttributes: continuedAsNew(b, a, next),

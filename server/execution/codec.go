@@ -171,6 +171,8 @@ func (s *State) encodeTask(e *encoder) {
 	e.int(18, s.LastTaskCompletedID)
 	e.text(19, s.StickyQueue)
 	e.int(20, int64(s.StickyTimeout))
+	e.text(71, s.StickyWorker.Deployment)
+	e.text(72, s.StickyWorker.BuildID)
 	e.bool(21, s.CloseAttempted)
 	e.int(22, int64(s.WorkflowTaskFailures))
 	e.int(23, s.LastStamp)
@@ -196,6 +198,7 @@ func (w *WorkflowTask) encode(e *encoder) {
 	e.text(14, w.Identity)
 	e.int(15, w.HistorySize)
 	e.time(16, w.StickyUntil)
+	e.bool(20, w.TargetChanged)
 	for _, reason := range w.SuggestReasons {
 		e.int(17, int64(reason))
 	}
@@ -271,6 +274,8 @@ func (a *Activity) encode(e *encoder) {
 	e.text(18, a.PauseIdentity)
 	e.text(19, a.PauseReason)
 	e.bool(20, a.ResetRequested)
+	e.text(30, a.Worker.Deployment)
+	e.text(31, a.Worker.BuildID)
 	e.text(22, a.PauseRequestID)
 	if a.Options != nil {
 		options := proto.CloneOf(a.Options)
@@ -317,6 +322,9 @@ func (s *State) encodeRest(e *encoder) {
 	e.time(53, s.LastResetTime)
 	e.message(54, s.VersioningOverride)
 	e.text(56, s.BaseRequestID)
+	if s.Versioning != (Versioning{}) {
+		e.record(70, s.Versioning.encode)
+	}
 	if s.Pause != nil {
 		e.record(57, s.Pause.encode)
 	}
@@ -393,6 +401,10 @@ func (s *State) decodeTask(field protowire.Number, v value) bool {
 		s.StickyQueue = v.text()
 	case 20:
 		s.StickyTimeout = time.Duration(v.int())
+	case 71:
+		s.StickyWorker.Deployment = v.text()
+	case 72:
+		s.StickyWorker.BuildID = v.text()
 	case 21:
 		s.CloseAttempted = v.bool()
 	case 22:
@@ -444,6 +456,8 @@ func (w *WorkflowTask) decode(field protowire.Number, v value) {
 		w.StickyUntil = v.time()
 	case 17:
 		w.SuggestReasons = append(w.SuggestReasons, enumspb.SuggestContinueAsNewReason(v.int()))
+	case 20:
+		w.TargetChanged = v.bool()
 	}
 }
 
@@ -532,6 +546,10 @@ func (a *Activity) decode(field protowire.Number, v value) {
 		a.PauseReason = v.text()
 	case 20:
 		a.ResetRequested = v.bool()
+	case 30:
+		a.Worker.Deployment = v.text()
+	case 31:
+		a.Worker.BuildID = v.text()
 	case 21:
 		a.Options = unmarshal(v, &historypb.ActivityTaskScheduledEventAttributes{})
 	case 22:
@@ -622,6 +640,8 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.VersioningOverride = unmarshal(v, &workflowpb.VersioningOverride{})
 	case 56:
 		s.BaseRequestID = v.text()
+	case 70:
+		v.record(s.Versioning.decode)
 	case 57:
 		s.Pause = &Pause{}
 		v.record(s.Pause.decode)

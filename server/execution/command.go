@@ -10,6 +10,8 @@ import (
 	protocolpb "go.temporal.io/api/protocol/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/server/match"
 )
 
 // Command is something that happens to an open or closed run. The concrete
@@ -67,6 +69,8 @@ type StartTask struct {
 	RequestID        string
 	BinaryChecksum   string
 	WorkerVersion    *commonpb.WorkerVersionStamp
+	// Worker is the version of the worker; zero: it has none.
+	Worker match.Version
 	// FromSticky tells that the poll was on the sticky queue, so that history may start behind the last task.
 	FromSticky bool
 }
@@ -131,6 +135,8 @@ type StartActivity struct {
 	Identity         string
 	RequestID        string
 	WorkerVersion    *commonpb.WorkerVersionStamp
+	// Worker is the version of the worker; zero: it has none.
+	Worker match.Version
 }
 
 // ActivityTask is what an activity worker gets.

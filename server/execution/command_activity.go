@@ -51,8 +51,8 @@ func (t *transition) scheduleActivity(b *batch, a *commandpb.ScheduleActivityTas
 	t.append(e)
 	scheduled := t.s.Activities.edit(e.EventId)
 	scheduled.Stamp = t.stamp()
-	if a.RequestEagerExecution && !t.s.Paused() {
-		b.eager.Eager = append(b.eager.Eager, t.beginAttempt(scheduled, b.request.Identity, t.env.NewID()))
+	if a.RequestEagerExecution && !t.s.Paused() && t.mayStartHere(workerOf(b.request)) {
+		b.eager.Eager = append(b.eager.Eager, t.beginAttempt(scheduled, b.request.Identity, t.env.NewID(), workerOf(b.request)))
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ func (t *transition) childInitiated(b *batch, a *commandpb.StartChildWorkflowExe
 		ParentClosePolicy: a.ParentClosePolicy, Control: a.Control, WorkflowTaskCompletedEventId: b.completedID,
 		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: a.Memo,
 		SearchAttributes: attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes), Priority: a.Priority,
+		VersioningOverride: a.VersioningOverride,
 	}
 	if a.RetryPolicy != nil {
 		initiated.RetryPolicy = activity.FillRetryPolicy(a.RetryPolicy)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/activity"
+	"perdure/server/match"
 )
 
 func (a *Activity) attributes() *historypb.ActivityTaskScheduledEventAttributes {
@@ -39,14 +40,35 @@ func (t *transition) startActivity(c StartActivity) error {
 	if !t.s.Open() || t.s.Paused() || pending == nil || pending.Paused || !pending.StartedTime.IsZero() || pending.Stamp != c.Stamp {
 		return ErrStale
 	}
+	if t.s.Versioning.Moving {
+		return ErrStale
+	}
 	t.durable = true
-	t.reply = t.beginAttempt(t.s.Activities.edit(c.ScheduledEventID), c.Identity, c.RequestID)
+	if t.moves(c.Worker) {
+		t.goOver(c.Worker)
+		t.s.unstick()
+		t.scheduleTask()
+		t.failedCall = ErrStale // it is offered again where the run will be
+		return nil
+	}
+	t.reply = t.beginAttempt(t.s.Activities.edit(c.ScheduledEventID), c.Identity, c.RequestID, c.Worker)
 	return nil
 }
 
+// moves tells whether a run that follows the routing has to go over to the
+// version of a worker that gets one of its activities. Other versions, of
+// queues that are not the run's, do not matter to it.
+func (t *transition) moves(worker match.Version) bool {
+	if t.s.PinnedVersion() != (match.Version{}) || worker == t.s.Versioning.Version {
+		return false
+	}
+	version, _ := t.target()
+	return version == worker
+}
+
 // beginAttempt marks the attempt as started. No event tells of it until it ends.
-func (t *transition) beginAttempt(a *Activity, identity, requestID string) *ActivityTask {
-	a.StartedTime, a.Identity, a.RequestID = t.env.Now, identity, requestID
+func (t *transition) beginAttempt(a *Activity, identity, requestID string, worker match.Version) *ActivityTask {
+	a.StartedTime, a.Identity, a.RequestID, a.Worker = t.env.Now, identity, requestID, worker
 	a.Stamp = t.stamp()
 	return &ActivityTask{
 		ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp, Attempt: a.Attempt, ActivityID: a.ActivityID,

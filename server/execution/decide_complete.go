@@ -16,6 +16,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
+
+	"perdure/server/match"
 )
 
 // taskFailure ends a completion whose commands cannot stand: the task fails with the cause.
@@ -128,7 +130,9 @@ func (t *transition) complete(c CompleteTask) error {
 	t.durable = true
 	t.persistStarted(task)
 	t.visibility = t.visibility || len(t.s.Problems) > 0
+	before, override := t.s.Versioning, t.s.VersioningOverride
 	completed := t.append(t.taskCompleted(r))
+	t.visibility = t.visibility || before.told() != t.s.Versioning.told() || override != t.s.VersioningOverride
 	t.forgetResetPoints()
 	t.visibility = t.visibility || t.s.LastTaskCompletedID == completed.EventId && len(t.s.ResetPoints) > 0 && t.s.ResetPoints[len(t.s.ResetPoints)-1].FirstWorkflowTaskCompletedId == completed.EventId
 	t.setSticky(r)
@@ -157,12 +161,12 @@ func (t *transition) complete(c CompleteTask) error {
 
 // afterCompletion flushes what arrived meanwhile and schedules the next task if one is needed.
 func (t *transition) afterCompletion(r *workflowservice.RespondWorkflowTaskCompletedRequest, b *batch) {
-	if !t.flush() && !r.ForceCreateNewWorkflowTask && !t.s.hasOpenUpdates() {
+	if !t.flush() && !r.ForceCreateNewWorkflowTask && !t.s.hasOpenUpdates() && !t.s.Versioning.Moving {
 		return
 	}
 	t.scheduleTask()
-	if r.ReturnNewWorkflowTask && t.s.Task != nil {
-		b.eager.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted")
+	if r.ReturnNewWorkflowTask && t.s.Task != nil && t.mayStartHere(workerOf(r)) {
+		b.eager.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted", workerOf(r))
 	}
 }
 
@@ -184,16 +188,28 @@ func (t *transition) taskCompleted(r *workflowservice.RespondWorkflowTaskComplet
 		WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{
 			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID, Identity: r.Identity,
 			BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
-			SdkMetadata: r.SdkMetadata, MeteringMetadata: r.MeteringMetadata,
+			SdkMetadata: r.SdkMetadata, MeteringMetadata: r.MeteringMetadata, VersioningBehavior: r.VersioningBehavior,
+			WorkerDeploymentName: r.DeploymentOptions.GetDeploymentName(), DeploymentVersion: workerOf(r).Proto(),
 		},
 	}
 	return e
 }
 
+// workerOf is the version of the worker that completed a task.
+func workerOf(r *workflowservice.RespondWorkflowTaskCompletedRequest) match.Version {
+	return match.WorkerVersion(r.DeploymentOptions)
+}
+
+// unstick forgets the worker that has the run in its cache.
+func (s *State) unstick() {
+	s.StickyQueue, s.StickyTimeout, s.StickyWorker = "", 0, match.Version{}
+}
+
 func (t *transition) setSticky(r *workflowservice.RespondWorkflowTaskCompletedRequest) {
 	name := r.StickyAttributes.GetWorkerTaskQueue().GetName()
-	t.s.StickyQueue, t.s.StickyTimeout = name, 0
+	t.s.unstick()
 	if name != "" {
+		t.s.StickyQueue, t.s.StickyWorker = name, workerOf(r)
 		t.s.StickyTimeout = duration(r.StickyAttributes.GetScheduleToStartTimeout())
 	}
 }
@@ -237,8 +253,8 @@ func (t *transition) dropSpeculative(c CompleteTask) bool {
 	completed := &TaskCompleted{ResetHistoryEventID: t.s.PreviousStartedID}
 	if t.s.hasOpenUpdates() {
 		t.scheduleSpeculative()
-		if r.ReturnNewWorkflowTask {
-			completed.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted")
+		if r.ReturnNewWorkflowTask && t.mayStartHere(workerOf(r)) {
+			completed.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted", workerOf(r))
 		}
 	}
 	t.reply = completed

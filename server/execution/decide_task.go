@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"perdure/server/match"
 )
 
 // scheduleTask makes a workflow task pending when the run is open and has none.
@@ -89,7 +91,7 @@ func startedEvent(task *WorkflowTask) *historypb.HistoryEvent {
 			WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{
 				ScheduledEventId: task.ScheduledEventID, Identity: task.Identity, RequestId: task.RequestID,
 				HistorySizeBytes: task.HistorySize, SuggestContinueAsNew: len(task.SuggestReasons) > 0,
-				SuggestContinueAsNewReasons: task.SuggestReasons,
+				SuggestContinueAsNewReasons: task.SuggestReasons, TargetWorkerDeploymentVersionChanged: task.TargetChanged,
 			},
 		},
 	}
@@ -121,19 +123,23 @@ func (t *transition) startTask(c StartTask) error {
 	if task.Kind == TaskSpeculative && !t.s.hasOpenUpdates() {
 		return ErrStale
 	}
+	if version := t.s.PinnedVersion(); version != (match.Version{}) && version != c.Worker {
+		return ErrStale
+	}
 	if task.Kind == TaskTransient && task.ScheduledEventID != t.s.NextEventID {
 		// Something happened since the last attempt failed: start over with a task that history knows.
 		t.s.Task, t.s.TaskAttempt = nil, 1
 		t.scheduleTask()
 	}
-	t.reply = t.start(c.Identity, c.RequestID)
+	t.reply = t.start(c.Identity, c.RequestID, c.Worker)
 	t.durable = false
 	return nil
 }
 
-// start begins the pending task for a worker.
-func (t *transition) start(identity, requestID string) *TaskStarted {
+// start begins the pending task for a worker of a version.
+func (t *transition) start(identity, requestID string, worker match.Version) *TaskStarted {
 	task := t.s.Task
+	t.move(worker, task)
 	task.StartedTime, task.Identity, task.RequestID = t.env.Now, identity, requestID
 	task.HistorySize, task.SuggestReasons = t.s.HistorySize, t.suggestContinueAsNew()
 	started := *task
@@ -286,7 +292,7 @@ func (t *transition) nextAttempt(attempt int32, problems ...string) {
 	t.s.TaskHeartbeatSince = time.Time{}
 	if t.s.StickyQueue != "" {
 		// A worker that kept the run in its cache may have gone wrong alone: give the next one a first attempt.
-		t.s.StickyQueue, t.s.StickyTimeout = "", 0
+		t.s.unstick()
 		t.s.TaskAttempt = 1
 	} else {
 		t.s.TaskAttempt = attempt + 1
@@ -330,7 +336,7 @@ func (t *transition) timeOutSticky() {
 		t.append(t.taskTimedOut(task, enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START))
 	}
 	t.s.Task = nil
-	t.s.StickyQueue, t.s.StickyTimeout = "", 0
+	t.s.unstick()
 	t.s.TaskAttempt = task.Attempt
 	t.scheduleTask()
 }
@@ -342,13 +348,18 @@ func (t *transition) refuseSticky(c RefuseSticky) error {
 	if !t.s.Open() || task == nil || task.StartedEventID != 0 || task.ScheduledEventID != c.ScheduledEventID || task.Stamp != c.Stamp {
 		return ErrStale
 	}
-	task.Refused, task.StickyUntil = true, time.Time{}
 	task.Stamp = t.stamp()
-	t.s.StickyQueue, t.s.StickyTimeout = "", 0
+	t.s.unstick()
+	t.leaveSticky(task)
+	return nil
+}
+
+// leaveSticky has a task offered on the normal queue that was scheduled on the sticky one.
+func (t *transition) leaveSticky(task *WorkflowTask) {
+	task.Refused, task.StickyUntil = true, time.Time{}
 	if task.Kind == TaskSpeculative {
 		task.StickyUntil = t.env.Now.Add(t.env.Limits.SpeculativeScheduleToStart)
 	}
-	return nil
 }
 
 func (t *transition) resetSticky() error {
@@ -358,7 +369,7 @@ func (t *transition) resetSticky() error {
 	if t.s.StickyQueue == "" {
 		return nil
 	}
-	t.s.StickyQueue, t.s.StickyTimeout = "", 0
+	t.s.unstick()
 	t.durable = true
 	return nil
 }

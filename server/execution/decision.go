@@ -7,6 +7,7 @@ import (
 	namespacepb "go.temporal.io/api/namespace/v1"
 	updatepb "go.temporal.io/api/update/v1"
 
+	"perdure/server/deployment"
 	"perdure/server/nexus"
 	"perdure/visibility/attr"
 )
@@ -17,6 +18,8 @@ type Env struct {
 	NewID     func() string // a fresh UUID
 	Limits    Limits
 	Namespace Namespace
+	// Routes tells which versions of workers serve which queues; nil: there are none.
+	Routes *deployment.Table
 }
 
 // Namespace is what the core needs to know of the run's namespace.

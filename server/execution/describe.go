@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"perdure/server/match"
 )
 
 // Describe is the answer of DescribeWorkflowExecution. blocked says why no calls
@@ -47,6 +49,7 @@ func (s *State) describeInfo() *workflowpb.WorkflowExecutionInfo {
 		StateTransitionCount: s.Version, HistorySizeBytes: s.HistorySize, RootExecution: s.Root(), FirstRunId: started.GetFirstExecutionRunId(),
 		ParentNamespaceId: started.GetParentWorkflowNamespaceId(), ParentExecution: started.GetParentWorkflowExecution(), Priority: s.Priority,
 	}
+	info.VersioningInfo, info.WorkerDeploymentName = s.describeVersioning(), s.WorkerDeployment()
 	if info.Memo == nil {
 		info.Memo = &commonpb.Memo{}
 	}
@@ -112,6 +115,10 @@ func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 	}
 	info.ActivityOptions = a.describeOptions()
 	info.ActivityOptions.TaskQueue.NormalName = info.ActivityOptions.TaskQueue.Name
+	if a.Worker != (match.Version{}) {
+		//nolint:staticcheck // older clients read the text
+		info.LastWorkerDeploymentVersion, info.LastDeploymentVersion = a.Worker.Dotted(), a.Worker.Proto()
+	}
 	if a.Paused {
 		info.Paused = true
 		info.PauseInfo = &workflowpb.PendingActivityInfo_PauseInfo{

@@ -79,11 +79,13 @@ func (t *transition) flush() bool {
 			startedByInitiated[a.InitiatedEventId] = e.EventId
 		}
 	}
-	for _, e := range buffered {
-		if !isFinish(e.EventType) {
-			write(proto.CloneOf(e))
+	t.rerouting(func() {
+		for _, e := range buffered {
+			if !isFinish(e.EventType) {
+				write(proto.CloneOf(e))
+			}
 		}
-	}
+	})
 	for _, e := range buffered {
 		if isFinish(e.EventType) {
 			write(proto.CloneOf(e))

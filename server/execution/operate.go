@@ -303,15 +303,20 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 	if !t.s.Open() {
 		return errCompleted()
 	}
-	a := &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{Identity: c.Identity, VersioningOverride: t.s.VersioningOverride}
+	former := t.s.shownOverride()
+	a := &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{Identity: c.Identity, VersioningOverride: former}
 	changed := false
 	if slices.Contains(c.Mask, "priority") || slices.ContainsFunc(c.Mask, func(p string) bool { return strings.HasPrefix(p, "priority.") }) {
 		a.Priority = c.Options.GetPriority()
 		changed = changed || !proto.Equal(a.Priority, t.s.Priority)
 	}
 	if slices.Contains(c.Mask, "versioning_override") {
-		a.VersioningOverride = c.Options.GetVersioningOverride()
-		changed = changed || !proto.Equal(a.VersioningOverride, t.s.VersioningOverride)
+		override, err := t.resolveOverride(c.Options.GetVersioningOverride())
+		if err != nil {
+			return err
+		}
+		a.VersioningOverride = override
+		changed = changed || !proto.Equal(override, former)
 	}
 	a.UnsetVersioningOverride = a.VersioningOverride == nil
 	t.reply = &workflowpb.WorkflowExecutionOptions{Priority: a.Priority, VersioningOverride: a.VersioningOverride}
@@ -321,7 +326,7 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
 	e.WorkerMayIgnore = true
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes{WorkflowExecutionOptionsUpdatedEventAttributes: a}
-	t.record(e)
+	t.rerouting(func() { t.record(e) })
 	return nil
 }
 
@@ -329,6 +334,7 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 // keeps of its own about pauses and problems, which no event tells.
 func (s *State) ShownSearchAttributes() *commonpb.SearchAttributes {
 	own := make(map[string]*commonpb.Payload)
+	s.versionAttributes(own)
 	if paused := append(s.pausedRun(), s.pausedTypes()...); len(paused) > 0 {
 		own["TemporalPauseInfo"] = attr.Encode(paused, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
 	}

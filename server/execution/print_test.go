@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"perdure/server/match"
 )
 
 // How transcripts show things: short, complete enough to review, and stable.
@@ -142,6 +144,9 @@ func (r *rig) showWork(b *strings.Builder) {
 		}
 		if o.Volatile {
 			fmt.Fprintf(b, " (in memory)")
+		}
+		if version := r.target(o); version != (match.Version{}) {
+			fmt.Fprintf(b, " for %s", version)
 		}
 		if !o.ExpiresAt.IsZero() {
 			fmt.Fprintf(b, " until %s", showTime(o.ExpiresAt))
@@ -291,6 +296,7 @@ func (r *rig) showState() string {
 	if task := s.Task; task != nil {
 		fmt.Fprintf(&b, "task: kind %d, %d/%d, attempt %d, on %s, timeout %s\n", task.Kind, task.ScheduledEventID, task.StartedEventID, task.Attempt, task.Queue, task.Timeout)
 	}
+	b.WriteString(s.showVersioning())
 	if s.StickyQueue != "" {
 		fmt.Fprintf(&b, "sticky: %s for %s\n", s.StickyQueue, s.StickyTimeout)
 	}

@@ -10,7 +10,6 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -26,8 +25,8 @@ type Reset struct {
 	// Later are the events behind the prefix, of the base run and of those that continued it.
 	Later   []*historypb.HistoryEvent
 	Exclude []enumspb.ResetReapplyExcludeType
-	// Options are applied to the new run after the fork.
-	Options *workflowpb.WorkflowExecutionOptions
+	// Options are changed in the new run after the fork, in order.
+	Options []UpdateOptions
 }
 
 // Fork decides the first transition of the run that a reset creates.
@@ -45,6 +44,11 @@ func Fork(c Reset, base *State, env Env) (Decision, error) {
 		t.reapply(c, e)
 	}
 	t.restartActivities()
+	for _, options := range c.Options {
+		if err := t.updateOptions(options); err != nil {
+			return Decision{}, err
+		}
+	}
 	t.s.TaskAttempt = 1
 	t.scheduleTask()
 	t.events = append(copyEvents(c.Prefix), t.events...)

@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
+	"perdure/server/deployment"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -35,6 +37,11 @@ type rig struct {
 	// lastStart is what the last worker got.
 	lastStart *TaskStarted
 	started   map[string]ActivityRef // by activity id
+	// shop is the worker deployment whose builds serve the run, routes what follows
+	// from it, worker the version whose worker has the task.
+	shop   *deployment.State
+	routes *deployment.Table
+	worker match.Version
 	// unchecked leaves out the laws, to walk many states quickly.
 	unchecked bool
 }
@@ -45,7 +52,7 @@ func newRig(t require.TestingT) *rig {
 
 func (r *rig) env() Env {
 	return Env{
-		Now: r.now, Limits: r.limits,
+		Now: r.now, Limits: r.limits, Routes: r.routes,
 		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
 			BadBinaries: map[string]*namespacepb.BadBinaryInfo{"bad": {Reason: "breaks"}}},
 		NewID: func() string {
@@ -99,6 +106,7 @@ func (r *rig) following() *rig {
 	require.NotNil(r.t, r.last.Next, "no run follows")
 	next := newRig(r.t)
 	next.now, next.ids, next.limits = r.now, r.ids, r.limits
+	next.shop, next.routes = r.shop, r.routes
 	next.adopt(*r.last.Next)
 	return next
 }
@@ -219,14 +227,33 @@ func (r *rig) crash() {
 	require.NoError(r.t, Verify(r.s, r.history))
 }
 
-// startTask gives the pending workflow task to a worker.
+// startTask gives the pending workflow task to a worker of the version that it is for.
 func (r *rig) startTask() (*TaskStarted, error) {
 	for _, offer := range r.s.Work(r.now).Offers {
+		switch {
+		case !offer.Workflow:
+		case offer.Sticky && r.target(offer) != offer.Worker: // as the sticky queue does
+			if _, err := r.do(RefuseSticky{ScheduledEventID: offer.ScheduledEventID, Stamp: offer.Stamp}); err != nil {
+				return nil, err
+			}
+			return r.startTask()
+		default:
+			return r.startTaskOn(r.target(offer))
+		}
+	}
+	return nil, errors.New("no workflow task is offered")
+}
+
+func (r *rig) startTaskOn(worker match.Version) (*TaskStarted, error) {
+	for _, offer := range r.s.Work(r.now).Offers {
 		if offer.Workflow {
-			d, err := r.do(StartTask{ScheduledEventID: offer.ScheduledEventID, Stamp: offer.Stamp, Identity: "worker", RequestID: "poll", FromSticky: offer.Sticky})
+			d, err := r.do(StartTask{
+				ScheduledEventID: offer.ScheduledEventID, Stamp: offer.Stamp, Identity: "worker", RequestID: "poll", FromSticky: offer.Sticky, Worker: worker,
+			})
 			if err != nil {
 				return nil, err
 			}
+			r.worker = worker
 			r.lastStart = d.Reply.(*TaskStarted)
 			return r.lastStart, nil
 		}
@@ -251,15 +278,20 @@ func (r *rig) complete(request *workflowservice.RespondWorkflowTaskCompletedRequ
 	return d, err
 }
 
-// startActivity gives the activity with the id to a worker.
+// startActivity gives the activity with the id to a worker of the version that it is for.
 func (r *rig) startActivity(id string) error {
 	for _, offer := range r.s.Work(r.now).Offers {
 		if offer.Workflow || r.s.Activities.get(offer.ScheduledEventID).ActivityID != id {
 			continue
 		}
-		d, err := r.do(StartActivity{ScheduledEventID: offer.ScheduledEventID, Stamp: offer.Stamp, Identity: "worker", RequestID: "poll-" + id})
+		d, err := r.do(StartActivity{
+			ScheduledEventID: offer.ScheduledEventID, Stamp: offer.Stamp, Identity: "worker", RequestID: "poll-" + id, Worker: r.target(offer),
+		})
 		if err != nil {
 			return err
+		}
+		if d.Err != nil {
+			return d.Err
 		}
 		r.started[id] = ActivityRef{ScheduledEventID: offer.ScheduledEventID, Stamp: d.Reply.(*ActivityTask).Stamp}
 		return nil

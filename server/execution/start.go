@@ -1,6 +1,7 @@
 package execution
 
 import (
+	"cmp"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -11,6 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/activity"
+	"perdure/server/deployment"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -24,8 +27,11 @@ type Start struct {
 	Update *AdmitUpdate
 	// Parent is set for a child.
 	Parent *Parent
-	// Eager starts the first workflow task at once for the caller.
+	// Eager starts the first workflow task at once for the caller, if its queue
+	// would give the task to a worker of the same version.
 	Eager bool
+	// Inherit is what the run gets of the versioning of its parent.
+	Inherit Inheritance
 }
 
 // Parent is what a child knows of the run that started it.
@@ -41,6 +47,8 @@ type Parent struct {
 // when the first task was started eagerly. InvalidArgument when the request is too large for one write; a
 // child's was taken with its parent's command.
 func Begin(c Start, env Env) (Decision, error) {
+	c.Inherit.Override = cmp.Or(c.Request.VersioningOverride, c.Inherit.Override)
+	c.Eager = c.Eager && c.mayStartHere(env)
 	s := &State{
 		NamespaceID: env.Namespace.ID, WorkflowID: c.Request.WorkflowId, RunID: c.RunID,
 		RequestID: c.Request.RequestId, NextEventID: 1,
@@ -79,12 +87,20 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 		started.Initiator = enumspb.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
 	}
 	started.FirstWorkflowTaskBackoff = durationpb.New(firstBackoff(r, env.Now))
+	c.Inherit.into(started)
 	if p := c.Parent; p != nil {
 		started.ParentWorkflowNamespace, started.ParentWorkflowNamespaceId = p.Namespace, p.NamespaceID
 		started.ParentWorkflowExecution, started.ParentInitiatedEventId = p.Execution, p.InitiatedEventID
 		started.RootWorkflowExecution = p.Root
 	}
 	return started
+}
+
+// mayStartHere tells whether the caller's worker is of the version that the queue would choose.
+func (c Start) mayStartHere(env Env) bool {
+	d := match.Directive{Pinned: overridden(c.Inherit.Override), Key: c.Request.WorkflowId}
+	version, _ := env.Routes.Target(deployment.WorkflowQueue(c.Request.TaskQueue.GetName()), d)
+	return version == match.WorkerVersion(c.Request.EagerWorkerDeploymentOptions)
 }
 
 func firstBackoff(r *workflowservice.StartWorkflowExecutionRequest, now time.Time) time.Duration {
@@ -115,7 +131,7 @@ func startRun(s *State, e *historypb.HistoryEvent, started *historypb.WorkflowEx
 		t.scheduleSpeculative()
 	}
 	if c != nil && c.Eager && t.s.Task != nil {
-		t.reply = t.start(c.Request.Identity, c.Request.RequestId)
+		t.reply = t.start(c.Request.Identity, c.Request.RequestId, match.WorkerVersion(c.Request.EagerWorkerDeploymentOptions))
 	}
 	t.weigh(&State{})
 	return t.decision()

@@ -9,6 +9,8 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"perdure/server/match"
 )
 
 // State is one run. A State that a Decision returned is never changed again:
@@ -46,7 +48,8 @@ type State struct {
 	LastTaskCompletedID  int64
 	StickyQueue          string
 	StickyTimeout        time.Duration
-	CloseAttempted       bool // a close was refused since events had arrived
+	StickyWorker         match.Version // that has the run in its cache
+	CloseAttempted       bool          // a close was refused since events had arrived
 	WorkflowTaskFailures int32
 	LastStamp            int64
 
@@ -69,6 +72,7 @@ type State struct {
 	Priority           *commonpb.Priority
 	Pause              *Pause // nil: not held; kept when the run closes
 	VersioningOverride *workflowpb.VersioningOverride
+	Versioning         Versioning
 	// Problems say why the run's tasks keep failing, for search.
 	Problems []string
 
@@ -120,6 +124,8 @@ type WorkflowTask struct {
 	HistorySize           int64
 	SuggestReasons        []enumspb.SuggestContinueAsNewReason
 	StickyUntil           time.Time // schedule-to-start deadline; zero: none
+	// TargetChanged tells that the routing names another version than the one the run is pinned to.
+	TargetChanged bool
 }
 
 // Activity is a pending activity.
@@ -135,8 +141,9 @@ type Activity struct {
 	AttemptTime       time.Time // when this attempt may start
 	StartedTime       time.Time // zero: not started
 	RequestID         string
-	Identity          string // of the worker of the last attempt
-	CancelEventID     int64  // the cancel request, 0: none
+	Identity          string        // of the worker of the last attempt
+	Worker            match.Version // of the last attempt
+	CancelEventID     int64         // the cancel request, 0: none
 	HeartbeatTime     time.Time
 	HeartbeatDetails  *commonpb.Payloads
 	LastFailure       *failurepb.Failure

@@ -12,7 +12,10 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	updatepb "go.temporal.io/api/update/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"perdure/server/deployment"
 )
 
 // TestTranscripts runs the stories in testdata. Each step is one command; what
@@ -129,8 +132,14 @@ func (s *story) step(d *datadriven.TestData) string {
 		return "ok\n"
 	case "start":
 		return r.showDecision(r.begin(startOf(a)), nil)
+	case "routing":
+		return r.stepRouting(a)
 	case "poll":
-		started, err := r.startTask()
+		start := r.startTask
+		if a.has("version") {
+			start = func() (*TaskStarted, error) { return r.startTaskOn(shop(a["version"])) }
+		}
+		started, err := start()
 		if a.has("keep") {
 			s.tokens[a["keep"]] = started
 		}
@@ -139,7 +148,9 @@ func (s *story) step(d *datadriven.TestData) string {
 		if a.has("token") {
 			r.lastStart = s.tokens[a["token"]]
 		}
-		return r.showDecision(r.complete(completion(a, d.Input)))
+		request := completion(a, d.Input)
+		r.setWorker(request, a)
+		return r.showDecision(r.complete(request))
 	case "tick":
 		r.advance(a)
 		return r.showDecision(r.do(Tick{}))
@@ -159,6 +170,15 @@ func (s *story) step(d *datadriven.TestData) string {
 		return r.showState()
 	}
 	return r.showDecision(r.do(s.command(d.Cmd, a)))
+}
+
+// stepRouting says where new work goes from now on.
+func (r *rig) stepRouting(a args) string {
+	r.route(deployment.SetRamping{}, deployment.SetCurrent{BuildID: a["current"]})
+	if a.has("ramping") {
+		r.route(deployment.SetRamping{BuildID: a["ramping"], Percentage: float32(a.number("percentage"))})
+	}
+	return fmt.Sprintf("revision %d\n", r.shop.Routing.Revision)
 }
 
 // advance moves time by an amount, or to the next wake-up.
@@ -205,6 +225,8 @@ func startOf(a args) Start {
 	r.WorkflowTaskTimeout, r.WorkflowStartDelay = a.wire("task-timeout"), a.wire("delay")
 	r.CronSchedule, r.RetryPolicy, r.Input = strings.ReplaceAll(a["cron"], "_", " "), a.retryPolicy(), text(a["input"])
 	r.CompletionCallbacks = a.callbacks()
+	r.VersioningOverride = overrideOf(a["override"])
+	r.EagerWorkerDeploymentOptions = optionsOf(shop(a["eager-as"]))
 	c := Start{Request: r, Eager: a.has("eager")}
 	if a.has("signal") {
 		c.Signal = &Signal{Name: a["signal"], RequestID: r.RequestId}
@@ -247,6 +269,10 @@ func (s *story) command(name string, a args) Command {
 		return FailTask{
 			ScheduledEventID: r.lastStart.ScheduledEventID, StartedEventID: r.lastStart.StartedEventID, Stamp: r.lastStart.Stamp,
 			Cause: taskFailedCause(a.text("cause", "WorkflowWorkerUnhandledFailure")), Identity: "worker",
+		}
+	case "options":
+		return UpdateOptions{
+			Options: &workflowpb.WorkflowExecutionOptions{VersioningOverride: overrideOf(a["override"])}, Mask: []string{"versioning_override"}, Identity: "client",
 		}
 	case "refuse-sticky":
 		return RefuseSticky{ScheduledEventID: r.s.Task.ScheduledEventID, Stamp: r.s.Task.Stamp}

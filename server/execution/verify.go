@@ -130,6 +130,8 @@ func compareFacts(p *problems, stored, told *State) {
 	sameMessage(p, "memo", stored.Memo, told.Memo)
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)
 	sameMessage(p, "priority", stored.Priority, told.Priority)
+	sameMessage(p, "versioning override", stored.VersioningOverride, told.VersioningOverride)
+	same(p, "versioning", stored.Versioning.told(), told.Versioning.told())
 	sameMessage(p, "started event", stored.Started, told.Started)
 	compareResetPoints(p, stored.ResetPoints, told.ResetPoints)
 	p.require(!stored.NotifyParent || told.NotifyParent, "the parent is to be told of a close that it has no part in")
@@ -167,6 +169,7 @@ func compareTask(p *problems, stored, told *State) {
 	same(p, "task, request", task.RequestID, known.RequestID)
 	same(p, "task, identity", task.Identity, known.Identity)
 	same(p, "task, history size", task.HistorySize, known.HistorySize)
+	same(p, "task, other version", task.TargetChanged, known.TargetChanged)
 	p.require(slices.Equal(task.SuggestReasons, known.SuggestReasons), "task, suggestions: state has %v, history tells %v", task.SuggestReasons, known.SuggestReasons)
 }
 

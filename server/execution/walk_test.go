@@ -64,7 +64,7 @@ func (w *walker) step() bool {
 	if !w.s.Open() {
 		return w.stepClosed()
 	}
-	switch w.pick(18) {
+	switch w.pick(19) {
 	case 0, 1, 2:
 		w.stepPoll()
 	case 3, 4, 5:
@@ -87,6 +87,8 @@ func (w *walker) step() bool {
 		w.stepReset()
 	case 17:
 		w.stepPause()
+	case 18:
+		w.stepVersions()
 	}
 	w.keepToken()
 	return true
@@ -171,7 +173,12 @@ func (w *walker) stepComplete() {
 			}
 		}
 	}
-	d, err := w.complete(completion(a, strings.Join(lines, "\n")))
+	request := completion(a, strings.Join(lines, "\n"))
+	w.setWorker(request, args{"behavior": w.one("", "", "pinned", "auto")})
+	if request.DeploymentOptions == nil {
+		request.VersioningBehavior = enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED
+	}
+	d, err := w.complete(request)
 	w.note("complete %v %q: %v, %v", a, lines, err, d.Err)
 }
 
@@ -387,6 +394,7 @@ func (w *walker) stepReset() {
 	}
 	fork := newRig(w.t)
 	fork.now, fork.limits = w.now, w.limits
+	fork.shop, fork.routes = w.shop, w.routes
 	fork.adopt(d)
 	if _, err := fork.startTask(); err == nil {
 		_, err = fork.complete(completion(args{}, "marker"))

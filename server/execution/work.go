@@ -7,6 +7,8 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
+
+	"perdure/server/match"
 )
 
 // Offer is a task that wants a worker.
@@ -20,7 +22,10 @@ type Offer struct {
 	ScheduledTime    time.Time
 	ExpiresAt        time.Time          // zero: never
 	Priority         *commonpb.Priority // nil: the default
-	Volatile         bool               // not to be stored: it lives as long as this process wants it
+	// Direct says which workers it is for, Worker which version has the run in its sticky queue.
+	Direct   match.Directive
+	Worker   match.Version
+	Volatile bool // not to be stored: it lives as long as this process wants it
 }
 
 // Message is something another run must hear. It is sent again until its acknowledgement is in the state.
@@ -122,6 +127,7 @@ func (s *State) taskWork(w *Work) {
 		offer := Offer{
 			Workflow: true, Queue: task.Queue, Sticky: task.Sticky, NormalQueue: normal, ScheduledEventID: task.ScheduledEventID,
 			Stamp: task.Stamp, ScheduledTime: task.ScheduledTime, Priority: s.Priority, Volatile: task.Kind == TaskSpeculative || task.Sticky,
+			Direct: s.Directive(), Worker: s.StickyWorker,
 		}
 		if task.Refused {
 			offer.Queue, offer.Sticky, offer.Volatile = normal, false, task.Kind == TaskSpeculative
@@ -137,14 +143,14 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 	w.wake(a.startToClose())
 	w.wake(a.heartbeat())
 	switch {
-	case !a.StartedTime.IsZero(), a.Paused, s.Paused():
+	case !a.StartedTime.IsZero(), a.Paused, s.Paused(), s.Versioning.Moving:
 	case a.AttemptTime.After(now):
 		w.wake(a.AttemptTime)
 	default:
 		w.Offers = append(w.Offers, Offer{
 			Queue: a.attributes().GetTaskQueue().GetName(), ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp,
 			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()),
-			Priority: s.PriorityOf(a.attributes().GetPriority()),
+			Priority: s.PriorityOf(a.attributes().GetPriority()), Direct: s.activityDirective(),
 		})
 	}
 }

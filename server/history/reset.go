@@ -176,12 +176,9 @@ func (e *Engine) queueFork(s *shard, r *resetting, runID string) (*entry, *ticke
 	}
 	d, err := execution.Fork(execution.Reset{
 		RunID: runID, RequestID: r.req.RequestId, Reason: r.req.Reason, BaseRunID: r.base.runID,
-		Prefix: r.prefix, Later: r.later, Exclude: excludes(r.req),
+		Prefix: r.prefix, Later: r.later, Exclude: excludes(r.req), Options: postReset(r.req.PostResetOperations),
 	}, r.baseState, e.env(r.ns))
 	if err != nil {
-		return nil, nil, err
-	}
-	if d, err = postReset(d, r.req.PostResetOperations, e.env(r.ns)); err != nil {
 		return nil, nil, err
 	}
 	en := s.newEntry(r.current.workflow, r.current.lease, d)
@@ -263,19 +260,12 @@ func excludes(req *workflowservice.ResetWorkflowExecutionRequest) []enumspb.Rese
 	return excluded
 }
 
-// postReset applies the operations that come with a reset to its new run.
-func postReset(d execution.Decision, operations []*workflowpb.PostResetOperation, env execution.Env) (execution.Decision, error) {
-	for _, operation := range operations {
+// postReset are the changes of options that come with a reset.
+func postReset(operations []*workflowpb.PostResetOperation) []execution.UpdateOptions {
+	changes := make([]execution.UpdateOptions, len(operations))
+	for i, operation := range operations {
 		options := operation.GetUpdateWorkflowOptions()
-		next, err := execution.Decide(d.State, execution.UpdateOptions{
-			Options: options.GetWorkflowExecutionOptions(), Mask: options.GetUpdateMask().GetPaths(), Identity: "history-resetter",
-		}, env)
-		if err != nil {
-			return d, err
-		}
-		next.Events = append(d.Events, next.Events...)
-		next.Volatile, next.VisibilityChanged = false, true
-		d = next
+		changes[i] = execution.UpdateOptions{Options: options.GetWorkflowExecutionOptions(), Mask: options.GetUpdateMask().GetPaths()}
 	}
-	return d, nil
+	return changes
 }

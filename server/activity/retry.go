@@ -46,6 +46,7 @@ func FillRetryPolicy(policy *commonpb.RetryPolicy) *commonpb.RetryPolicy {
 	if filled.MaximumInterval.AsDuration() == 0 {
 		filled.MaximumInterval = durationpb.New(scale(filled.InitialInterval.AsDuration(), DefaultMaximumIntervalFactor))
 	}
+	filled.InitialInterval, filled.MaximumInterval = Capped(filled.InitialInterval), Capped(filled.MaximumInterval)
 	return filled
 }
 
@@ -125,6 +126,14 @@ func Cap(d *durationpb.Duration) time.Duration {
 		return MaxDuration
 	}
 	return d.AsDuration()
+}
+
+// Capped returns d, or when it is longer than MaxDuration that; nil stays nil.
+func Capped(d *durationpb.Duration) *durationpb.Duration {
+	if d == nil || Cap(d) == d.AsDuration() {
+		return d
+	}
+	return durationpb.New(MaxDuration)
 }
 
 // Retry is the answer to a failed attempt.

@@ -33,7 +33,8 @@ func TestFillRetryPolicy(t *testing.T) {
 	require.EqualValues(t, 7, filled.MaximumAttempts)
 	require.Nil(t, given.MaximumInterval, "what the caller gave stays as it was")
 	huge := FillRetryPolicy(&commonpb.RetryPolicy{InitialInterval: durationpb.New(math.MaxInt64)})
-	require.Equal(t, time.Duration(math.MaxInt64), huge.MaximumInterval.AsDuration(), "no overflow")
+	require.Equal(t, MaxDuration, huge.MaximumInterval.AsDuration(), "no overflow")
+	require.Equal(t, MaxDuration, huge.InitialInterval.AsDuration())
 }
 
 func TestValidateRetryPolicy(t *testing.T) {

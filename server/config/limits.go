@@ -141,6 +141,8 @@ const (
 	RequestBytesMax = 4 << 20
 	// NamespacePageDefault is the page size of ListNamespaces when none is asked for.
 	NamespacePageDefault = 100
+	// BadBinariesMax is how many binaries of a namespace may be marked bad.
+	BadBinariesMax = 10
 	// ArchivedPageMax is the largest page of archived runs a client may ask for.
 	ArchivedPageMax = 10000
 	// PollMin is the shortest time a client may give to a poll.
@@ -155,6 +157,8 @@ var fixedLimits = []struct {
 	why   string
 }{
 	{"Search attributes of one run", attr.MaxKeys, "keys", "Each is an index entry."},
+	{"Search attributes of a namespace of type Keyword", attr.MaxKeywords, "attributes", "As clients know it; each is an index of the search store."},
+	{"Search attributes of a namespace of each other type", attr.MaxOfOneType, "attributes", "Likewise."},
 	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
 	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
 	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
@@ -163,6 +167,7 @@ var fixedLimits = []struct {
 	{"Fairness key of a task", match.FairnessKeyBytesMax, "bytes", "Tasks are counted by it in memory."},
 	{"Lowest priority of a task", int(match.LowestPriority), "level", "Counted from 1, the highest; lower ones count as this one."},
 	{"Namespaces of a page when no size is asked for", NamespacePageDefault, "namespaces", "More than most servers have."},
+	{"Bad binaries of a namespace", BadBinariesMax, "binaries", "They are part of its record; every poll looks into them."},
 	{"Archived runs of one page", ArchivedPageMax, "runs", "Larger pages are refused."},
 	{"Shortest poll", int(PollMin / time.Second), "seconds", "The answer leaves about a second before the caller's time is over, so a shorter one could not wait."},
 	{"Shards of a store", shardsMax, "shards", "One slot each at least."},

@@ -236,7 +236,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if duration(a.WorkflowTaskTimeout) > 0 {
 		s.WorkflowTaskTimeout = a.WorkflowTaskTimeout
 	}
-	s.WorkflowRunTimeout = durationpb.New(duration(s.WorkflowRunTimeout))
+	s.WorkflowRunTimeout = durationpb.New(activity.Cap(s.WorkflowRunTimeout))
 	timeouts := normaliseRunTimeouts(nil, s.WorkflowRunTimeout, s.WorkflowTaskTimeout, t.env.Limits)
 	s.WorkflowTaskTimeout = durationpb.New(timeouts.task)
 	s.Input, s.Header, s.Memo = a.Input, a.Header, a.Memo
@@ -267,7 +267,7 @@ func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommand
 	return &historypb.WorkflowExecutionContinuedAsNewEventAttributes{
 		NewExecutionRunId: next.runID, WorkflowType: next.started.WorkflowType, TaskQueue: next.started.TaskQueue, Input: a.Input,
 		WorkflowRunTimeout: next.started.WorkflowRunTimeout, WorkflowTaskTimeout: next.started.WorkflowTaskTimeout,
-		WorkflowTaskCompletedEventId: b.completedID, BackoffStartInterval: a.BackoffStartInterval, Initiator: a.Initiator,
+		WorkflowTaskCompletedEventId: b.completedID, BackoffStartInterval: activity.Capped(a.BackoffStartInterval), Initiator: a.Initiator,
 		Failure: a.Failure, LastCompletionResult: a.LastCompletionResult, Header: a.Header, Memo: a.Memo,
 		SearchAttributes: next.started.SearchAttributes,
 	}

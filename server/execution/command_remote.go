@@ -63,7 +63,7 @@ func (t *transition) childInitiated(b *batch, a *commandpb.StartChildWorkflowExe
 	initiated := &historypb.StartChildWorkflowExecutionInitiatedEventAttributes{
 		Namespace: t.env.Namespace.Name, NamespaceId: t.s.NamespaceID, WorkflowId: a.WorkflowId, WorkflowType: a.WorkflowType,
 		TaskQueue: &taskqueuepb.TaskQueue{Name: queue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}, Input: a.Input,
-		WorkflowExecutionTimeout: a.WorkflowExecutionTimeout, WorkflowRunTimeout: durationpb.New(timeouts.run), WorkflowTaskTimeout: durationpb.New(timeouts.task),
+		WorkflowExecutionTimeout: activity.Capped(a.WorkflowExecutionTimeout), WorkflowRunTimeout: durationpb.New(timeouts.run), WorkflowTaskTimeout: durationpb.New(timeouts.task),
 		ParentClosePolicy: a.ParentClosePolicy, Control: a.Control, WorkflowTaskCompletedEventId: b.completedID,
 		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: a.Memo,
 		SearchAttributes: attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes), Priority: a.Priority,

@@ -41,7 +41,7 @@ func (t *transition) startTimer(b *batch, a *commandpb.StartTimerCommandAttribut
 	e := t.event(enumspb.EVENT_TYPE_TIMER_STARTED)
 	e.Attributes = &historypb.HistoryEvent_TimerStartedEventAttributes{
 		TimerStartedEventAttributes: &historypb.TimerStartedEventAttributes{
-			TimerId: a.TimerId, StartToFireTimeout: a.StartToFireTimeout, WorkflowTaskCompletedEventId: b.completedID,
+			TimerId: a.TimerId, StartToFireTimeout: activity.Capped(a.StartToFireTimeout), WorkflowTaskCompletedEventId: b.completedID,
 		},
 	}
 	t.append(e)

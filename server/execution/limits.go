@@ -123,7 +123,7 @@ func (t *transition) weigh(before *State) {
 	buffered := max(0, bytesOf(t.s.Buffered)-bytesOf(before.Buffered))
 	t.s.bytes += 2*(events+buffered+t.grown) + entryBytes*(1+len(t.events)+len(t.s.Buffered))
 	limits := t.env.Limits
-	if t.s.bytes <= limits.StateBytesWarn || t.s.heavy && t.s.bytes <= limits.StateBytes {
+	if t.s.bytes <= limits.StateBytes && (t.s.heavy || t.s.bytes <= limits.StateBytesWarn) {
 		return
 	}
 	encoded, err := t.s.Encode()

@@ -17,12 +17,8 @@ import (
 	"perdure/server/config"
 )
 
-const (
-	// localClusterName is the name a cluster without others has in this protocol.
-	localClusterName = "active"
-	// badBinariesMax keeps the namespace record small; every poll looks into it.
-	badBinariesMax = 10
-)
+// localClusterName is the name a cluster without others has in this protocol.
+const localClusterName = "active"
 
 // RegisterNamespace makes a namespace.
 func (f *Frontend) RegisterNamespace(ctx context.Context, req *workflowservice.RegisterNamespaceRequest) (*workflowservice.RegisterNamespaceResponse, error) {
@@ -205,8 +201,8 @@ func (f *Frontend) changeBadBinaries(ns *cluster.Namespace, add map[string]*name
 			Reason: info.GetReason(), Operator: info.GetOperator(), CreateTime: timestamppb.New(f.clock.Now()),
 		}
 	}
-	if len(ns.BadBinaries) > badBinariesMax {
-		return apierr.InvalidArgument("Total resetBinaries cannot exceed the max limit: %d", badBinariesMax)
+	if len(ns.BadBinaries) > config.BadBinariesMax {
+		return apierr.InvalidArgument("Total resetBinaries cannot exceed the max limit: %d", config.BadBinariesMax)
 	}
 	if remove == "" {
 		return nil

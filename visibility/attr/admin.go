@@ -8,10 +8,16 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 )
 
-// maxPerType is how many custom attributes of a type a namespace can have:
-// what the public dev server grants, so that tools see the same limit.
+// How many custom attributes of a type a namespace can have: what the public
+// dev server grants, so that tools see the same limit.
+const (
+	MaxKeywords  = 10
+	MaxOfOneType = 3 // other than keywords
+)
+
 var maxPerType = map[enumspb.IndexedValueType]int{
-	boolean: 3, integer: 3, double: 3, datetime: 3, keyword: 10, keywordList: 3, text: 3,
+	boolean: MaxOfOneType, integer: MaxOfOneType, double: MaxOfOneType, datetime: MaxOfOneType,
+	keyword: MaxKeywords, keywordList: MaxOfOneType, text: MaxOfOneType,
 }
 
 // Add returns custom with the attributes of add. A name that exists already

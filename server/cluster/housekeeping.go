@@ -28,3 +28,9 @@ type Housekeeping interface {
 	// DeleteRuns ends and removes all runs of a namespace.
 	DeleteRuns(ctx context.Context, ns *Namespace, behind Position, limit int) (DeletedRuns, error)
 }
+
+// QueueHousekeeping is what the worker service needs of matching.
+type QueueHousekeeping interface {
+	// DropQueues removes the task queues of a namespace whose runs are gone.
+	DropQueues(ctx context.Context, namespaceID string) error
+}

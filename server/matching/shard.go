@@ -47,6 +47,21 @@ func (t *shardTable) get(id int32) *shard {
 	return s
 }
 
+// held lists the shards whose leases are held here.
+func (t *shardTable) held() []int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ids []int32
+	for id, s := range t.byID {
+		s.mu.Lock()
+		if s.held {
+			ids = append(ids, id)
+		}
+		s.mu.Unlock()
+	}
+	return ids
+}
+
 // ShardAcquired tells that this node holds the lease of a shard, which
 // Config.Leases knows by now. The queues that have a backlog are looked up in
 // the background. Tasks that were offered shortly before stay. For a shard that

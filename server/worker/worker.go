@@ -32,6 +32,7 @@ type Namespaces interface {
 type Config struct {
 	Namespaces   Namespaces
 	Housekeeping cluster.Housekeeping
+	Queues       cluster.QueueHousekeeping
 	// SweepInterval is the least time between two looks for runs whose retention is over.
 	SweepInterval time.Duration
 	Logger        *slog.Logger
@@ -162,6 +163,10 @@ func (s *Service) reclaim(ctx context.Context, ns *cluster.Namespace) time.Time 
 		return now.Add(time.Second)
 	case now.Before(ns.RemoveAfter):
 		return ns.RemoveAfter
+	}
+	if err := s.config.Queues.DropQueues(ctx, ns.ID); err != nil {
+		s.note(ctx, "drop the task queues of a namespace", ns.Name, err)
+		return now.Add(firstWait)
 	}
 	if err := s.config.Namespaces.Remove(ctx, ns); err != nil {
 		s.note(ctx, "remove a namespace", ns.Name, err)

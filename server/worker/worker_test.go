@@ -24,6 +24,7 @@ type house struct {
 	mu         sync.Mutex
 	namespaces []*cluster.Namespace
 	due, runs  map[string]int
+	dropped    []string // namespaces whose task queues are gone
 	before     []time.Time // of each first page of a sweep
 	fail       error       // of the next call
 }
@@ -70,6 +71,13 @@ func (h *house) DeleteRuns(_ context.Context, ns *cluster.Namespace, behind clus
 	return h.page(h.runs, ns, behind, limit)
 }
 
+func (h *house) DropQueues(_ context.Context, id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dropped = append(h.dropped, id)
+	return nil
+}
+
 func (h *house) look(f func()) {
 	synctest.Wait()
 	h.mu.Lock()
@@ -80,7 +88,7 @@ func (h *house) look(f func()) {
 const interval = 5 * time.Minute
 
 func start(t *testing.T, h *house) *Service {
-	s := New(Config{Namespaces: h, Housekeeping: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
+	s := New(Config{Namespaces: h, Housekeeping: h, Queues: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
 	s.Start()
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
 	return s
@@ -140,10 +148,12 @@ func TestReclaim(t *testing.T) {
 		h.look(func() {
 			require.Zero(t, h.runs["a"])
 			require.Len(t, h.namespaces, 2)
+			require.Empty(t, h.dropped)
 		})
 		time.Sleep(9 * time.Second)
 		h.look(func() {
 			require.Len(t, h.namespaces, 1)
+			require.Equal(t, []string{"a"}, h.dropped)
 			require.Equal(t, 1, h.runs["b"])
 			require.Empty(t, h.before, "a kick is for deleted namespaces only")
 		})

@@ -303,9 +303,3 @@ func (s *State) closeUpdates() {
 		}
 	}
 }
-
-func (s *State) noteRequest(id string, e *historypb.HistoryEvent) {
-	if id != "" {
-		s.Requests.put(id, &Request{EventType: e.EventType, EventID: e.EventId})
-	}
-}

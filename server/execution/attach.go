@@ -21,6 +21,7 @@ func (s *State) NeededEvents() []int64 {
 	if s.NotifyParent {
 		ids = append(ids, s.CloseEventID)
 	}
+	ids = append(ids, s.Requests.events.ids()...)
 	ids = append(ids, s.unregistered...)
 	for _, c := range s.Callbacks.entries {
 		ids = append(ids, c.RegisteredID)
@@ -57,6 +58,7 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 	if s.NotifyParent && id == s.CloseEventID {
 		s.CloseEvent = e
 	}
+	s.noteRequest(s.requestOf(e), e)
 	s.attachCallbacks(e)
 }
 

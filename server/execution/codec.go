@@ -139,7 +139,7 @@ func (s *State) Encode() ([]byte, error) {
 	s.encodeTask(e)
 	s.encodePending(e)
 	s.encodeRest(e)
-	s.encodeRequests(e)
+	e.record(58, s.Requests.events.encode)
 	s.encodeIdentity(e)
 	return e.b, e.err
 }
@@ -243,16 +243,6 @@ func (s *State) encodePending(e *encoder) {
 	s.encodeCallbacks(e)
 }
 
-func (s *State) encodeRequests(e *encoder) {
-	for _, id := range s.Requests.keys() {
-		e.record(36, func(e *encoder) {
-			e.text(1, id)
-			e.int(2, int64(s.Requests.get(id).EventType))
-			e.int(3, s.Requests.get(id).EventID)
-		})
-	}
-}
-
 func (a *Activity) encode(e *encoder) {
 	e.int(1, a.ScheduledEventID)
 	e.text(2, a.ActivityID)
@@ -344,7 +334,7 @@ func Decode(b []byte) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if s.RunID == "" || s.NextEventID < 2 {
+	if s.RunID == "" || s.NextEventID < 2 || !s.Requests.events.within(s.NextEventID) {
 		return nil, ErrCorrupt
 	}
 	s.bytes = len(b)
@@ -483,25 +473,21 @@ func (s *State) decodePending(field protowire.Number, v value) bool {
 		u := &Update{}
 		v.record(u.decode)
 		s.Updates.put(u.ID, u)
-	case 36:
-		id, request := "", &Request{}
-		v.record(func(field protowire.Number, v value) {
-			switch field {
-			case 1:
-				id = v.text()
-			case 2:
-				request.EventType = enumspb.EventType(v.int())
-			case 3:
-				request.EventID = v.int()
-			}
-		})
-		s.Requests.put(id, request)
 	case 37:
-		s.Buffered = append(s.Buffered, unmarshal(v, &historypb.HistoryEvent{}))
+		s.decodeBuffered(unmarshal(v, &historypb.HistoryEvent{}))
+	case 58:
+		v.record(s.Requests.events.decode)
 	default:
 		return s.decodeCallbacks(field, v)
 	}
 	return true
+}
+
+func (s *State) decodeBuffered(e *historypb.HistoryEvent) {
+	s.Buffered = append(s.Buffered, e)
+	if id := s.requestOf(e); id != "" {
+		s.Requests.put(id, Request{EventType: e.EventType})
+	}
 }
 
 func (a *Activity) decode(field protowire.Number, v value) {

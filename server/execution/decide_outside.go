@@ -33,7 +33,7 @@ func (t *transition) signal(c Signal) error {
 	}
 	t.record(t.signaled(c))
 	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
-		t.s.Requests.put(c.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
+		t.s.Requests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
 	}
 	t.scheduleTask()
 	return nil
@@ -119,7 +119,7 @@ func (t *transition) attachRequest(c AttachRequest) error {
 	}
 	t.record(e)
 	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
-		t.s.Requests.put(c.RequestID, &Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED})
+		t.s.Requests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED})
 	}
 	return nil
 }

@@ -205,16 +205,8 @@ func (s *State) checkRequests(p *problems) {
 			s.past(p, r.EventID, "event of request", id)
 			continue
 		}
-		p.require(s.bufferHas(func(e *historypb.HistoryEvent) bool { return requestOf(e) == id }), "request %q: waits for an event that nobody has", id)
+		p.require(s.bufferHas(func(e *historypb.HistoryEvent) bool { return s.requestOf(e) == id }), "request %q: waits for an event that nobody has", id)
 	}
-}
-
-// requestOf is the request id that the event is noted under.
-func requestOf(e *historypb.HistoryEvent) string {
-	if a := e.GetWorkflowExecutionSignaledEventAttributes(); a != nil {
-		return a.RequestId
-	}
-	return e.GetWorkflowExecutionOptionsUpdatedEventAttributes().GetAttachedRequestId()
 }
 
 func (s *State) bufferHas(matches func(*historypb.HistoryEvent) bool) bool {

@@ -60,7 +60,7 @@ type State struct {
 	ExternalCancels    table[int64, ExternalCancel]
 	Updates            table[string, Update]
 	UpdateCount        int64 // updates ever accepted, and the order of admission
-	Requests           table[string, Request]
+	Requests           requestTable
 	Callbacks          table[int64, Callback]
 	Buffered           []*historypb.HistoryEvent // without ids, while a task is started
 	SignalCount        int64
@@ -217,12 +217,6 @@ type Update struct {
 	CompletedEventID int64
 	// InHistory marks an update that a reset brought along by an event: no message carries it.
 	InHistory bool
-}
-
-// Request is a request id that this run has answered, and the event it led to.
-type Request struct {
-	EventType enumspb.EventType
-	EventID   int64 // 0 while the event is buffered
 }
 
 // fork returns a state that may be changed while s stays as it is.

@@ -321,11 +321,16 @@ func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Exe
 	}, nil
 }
 
+// attachBatchesMax is how many batches of history are read at once for the
+// events that a state points to.
+const attachBatchesMax = 64
+
 // attach reads the events that the state points to.
 func (s *shard) attach(ctx context.Context, key store.ExecutionKey, state *execution.State) error {
 	needed := state.NeededEvents()
 	for i := 0; i < len(needed); {
-		events, err := s.engine.readEvents(ctx, key, needed[i], needed[i]+1, 1)
+		batches := min(len(needed)-i, attachBatchesMax)
+		events, err := s.engine.readEvents(ctx, key, needed[i], needed[min(i+batches, len(needed))-1]+1, batches)
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ type house struct {
 	mu         sync.Mutex
 	namespaces []*cluster.Namespace
 	due, runs  map[string]int
-	dropped    []string // namespaces whose task queues are gone
+	dropped    []string    // namespaces whose task queues are gone
 	before     []time.Time // of each first page of a sweep
 	fail       error       // of the next call
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/internal/pgtest"
@@ -66,19 +67,41 @@ func newStoredQueue(b *testing.B, open func(*testing.B) (store.Store, error)) *s
 	s, err := open(b)
 	require.NoError(b, err)
 	q := &storedQueue{b: b, store: s, history: &countingHistory{drained: make(chan struct{})}}
+	q.start()
+	return q
+}
+
+// start makes an engine that takes all shards.
+func (q *storedQueue) start() {
 	leases := &heldLeases{}
-	q.engine = matching.New(matching.Config{Store: s, Leases: leases})
+	q.engine = matching.New(matching.Config{Store: q.store, Leases: leases})
 	q.engine.SetHistory(q.history)
-	require.NoError(b, q.engine.Start(b.Context()))
-	shards, err := s.Shards(b.Context())
-	require.NoError(b, err)
+	require.NoError(q.b, q.engine.Start(q.b.Context()))
+	shards, err := q.store.Shards(q.b.Context())
+	require.NoError(q.b, err)
 	for _, shard := range shards {
-		acquired, err := s.Acquire(b.Context(), shard.ID, shard.Epoch, "bench")
-		require.NoError(b, err)
+		acquired, err := q.store.Acquire(q.b.Context(), shard.ID, shard.Epoch, "bench")
+		require.NoError(q.b, err)
 		leases.set(acquired)
 		q.engine.ShardAcquired(shard.ID)
 	}
-	return q
+}
+
+// restart lets another engine take over, and tells how long it takes until it
+// answers what waits.
+func (q *storedQueue) restart(count int) time.Duration {
+	require.NoError(q.b, q.engine.Stop(context.Background()))
+	began := time.Now()
+	q.start()
+	require.Eventually(q.b, func() bool {
+		got, err := q.engine.DescribeTaskQueue(q.b.Context(), ns, &workflowservice.DescribeTaskQueueRequest{
+			TaskQueue: &taskqueuepb.TaskQueue{Name: queue().Name}, ReportStats: true,
+		})
+		require.NoError(q.b, err)
+		stats := got.StatsByPriorityKey[3]
+		return stats.ApproximateBacklogCount == int64(count) && stats.ApproximateBacklogAge.AsDuration() > 0
+	}, time.Minute, time.Millisecond)
+	return time.Since(began)
 }
 
 // fill stores tasks of a number of keys, with so many on their way at a time.
@@ -131,6 +154,9 @@ func BenchmarkBacklog(b *testing.B) {
 				b.ResetTimer()
 				q.fill(b.N, keys)
 				filled := b.Elapsed()
+				b.StopTimer()
+				b.ReportMetric(float64(q.restart(b.N).Milliseconds()), "restart_ms")
+				b.StartTimer()
 				stop := pollAll(b, q.engine, 64)
 				<-q.history.drained
 				stop()

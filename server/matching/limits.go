@@ -79,6 +79,9 @@ const (
 	// laneShareLeast is how many stored tasks of a lane are kept in memory even
 	// when there are many lanes: one that goes and one that is next.
 	laneShareLeast = 2
+	// discoverTimeout bounds the count of what a shard's queues have stored, which
+	// takes a second or more for a million tasks.
+	discoverTimeout = 2 * time.Minute
 	// doomedBatches is how many batches of delivered tasks may wait to be deleted
 	// before reading waits for them: they are remembered, and delivered again
 	// after a crash.

@@ -192,7 +192,7 @@ func (e *Engine) serveShard(s *shard) {
 // discover finds the queues with a backlog. It comes before the first write
 // under a lease, so it sees what earlier leases left.
 func (e *Engine) discover(s *shard, term int) error {
-	ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
+	ctx, cancel := context.WithTimeout(e.ctx, discoverTimeout)
 	defer cancel()
 	if err := e.readRules(ctx); err != nil {
 		return err

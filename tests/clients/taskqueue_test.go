@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -14,9 +15,12 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/grpc"
 )
 
 // work is one activity that waits in a queue.
@@ -79,8 +83,16 @@ func (s goSuite) stats(taskQueue string) *workflowservice.DescribeTaskQueueRespo
 	return got
 }
 
-// runInOrder lets the work wait in a queue, and then a worker do one after the other.
+// runInOrder is runOn with so many pollers and activities at a time.
 func (s goSuite) runInOrder(all []work, waiting func(taskQueue string), workers int) *notebook {
+	s.Helper()
+	return s.runOn(s.client, all, waiting, worker.Options{
+		MaxConcurrentActivityExecutionSize: workers, MaxConcurrentActivityTaskPollers: workers, DisableWorkflowWorker: true,
+	})
+}
+
+// runOn lets the work wait in a queue, and then a worker of another client do it.
+func (s goSuite) runOn(workers client.Client, all []work, waiting func(taskQueue string), options worker.Options) *notebook {
 	s.Helper()
 	flow := worker.New(s.client, s.taskQueue, worker.Options{})
 	flow.RegisterWorkflow(manyActivities)
@@ -91,9 +103,7 @@ func (s goSuite) runInOrder(all []work, waiting func(taskQueue string), workers 
 	eventually(s.T, "all wait", func() bool { return s.stats(taskQueue).Stats.ApproximateBacklogCount == int64(len(all)) })
 	waiting(taskQueue)
 	book := &notebook{failed: map[string]bool{}}
-	w := worker.New(s.client, taskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: workers, MaxConcurrentActivityTaskPollers: workers, DisableWorkflowWorker: true,
-	})
+	w := worker.New(workers, taskQueue, options)
 	w.RegisterActivityWithOptions(book.note, activity.RegisterOptions{Name: "note"})
 	require.NoError(s, w.Start())
 	s.Cleanup(w.Stop)
@@ -204,5 +214,62 @@ func TestRateLimits(t *testing.T) {
 		require.Len(t, times, 30)
 		// A busy machine may bunch what was given out in time: the least span is for all but the last few.
 		require.GreaterOrEqual(t, times[29].Sub(times[0]), 1200*time.Millisecond, "at most 20 a second, and two at once")
+	})
+}
+
+// pollCounter counts the activity polls that are open at a time, and how often
+// their answers advise to open more.
+type pollCounter struct {
+	mu               sync.Mutex
+	open, most, more int
+}
+
+func (c *pollCounter) intercept(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	response, ok := reply.(*workflowservice.PollActivityTaskQueueResponse)
+	if !ok {
+		return invoke(ctx, method, request, reply, conn, options...)
+	}
+	c.mu.Lock()
+	c.open++
+	c.most = max(c.most, c.open)
+	c.mu.Unlock()
+	err := invoke(ctx, method, request, reply, conn, options...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
+	if response.GetPollerScalingDecision().GetPollRequestDeltaSuggestion() > 0 {
+		c.more++
+	}
+	return err
+}
+
+// A worker that scales its polls opens more while tasks wait, as the server advises.
+func TestPollersScale(t *testing.T) {
+	eachTarget(t, func(t *testing.T, server target) {
+		s := queueSuite(t, server)
+		described, err := s.client.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: "default"})
+		require.NoError(t, err)
+		require.True(t, described.NamespaceInfo.Capabilities.PollerAutoscaling)
+		polls := &pollCounter{}
+		scaled, err := client.DialContext(t.Context(), client.Options{
+			HostPort: server.address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+			ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(polls.intercept)}},
+		})
+		require.NoError(t, err)
+		t.Cleanup(scaled.Close)
+		var all []work
+		for i := range 200 {
+			all = append(all, work{fmt.Sprint(i), temporal.Priority{}})
+		}
+		s.runOn(scaled, all, func(string) {}, worker.Options{
+			MaxConcurrentActivityExecutionSize: 100, DisableWorkflowWorker: true,
+			ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+				InitialNumberOfPollers: 1, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: 20,
+			}),
+		})
+		polls.mu.Lock()
+		defer polls.mu.Unlock()
+		require.Positive(t, polls.more)
+		require.Greater(t, polls.most, 1)
 	})
 }

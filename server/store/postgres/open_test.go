@@ -9,6 +9,7 @@ import (
 	"perdure/internal/pgtest"
 	"perdure/server/store"
 	"perdure/server/store/migrate"
+	"perdure/server/store/migrate/pgmigrate"
 	"perdure/server/store/postgres"
 )
 
@@ -83,4 +84,23 @@ func TestSearchPath(t *testing.T) {
 	require.Zero(t, acquire(t, two).LastSeq)
 	require.NoError(t, one.Close())
 	require.NoError(t, two.Close())
+}
+
+// What an older program stored in a backlog is in lane 0.
+func TestOlderBacklogGoesToALane(t *testing.T) {
+	address := pgtest.Schema(t)
+	conn := admin(t, address)
+	known, err := postgres.Migrations()
+	require.NoError(t, err)
+	_, err = pgmigrate.Run(t.Context(), conn, "store_version", known[:1])
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "INSERT INTO queue_task (slot, namespace_id, name, type, partition, id, data) VALUES (7, 'n', 'q', 1, 0, 42, '\\x0102')")
+	require.NoError(t, err)
+
+	s := open(t, address)
+	key := store.QueueKey{Slot: 7, NamespaceID: "n", Name: "q", Type: 1}
+	tasks, err := s.ReadTasks(t.Context(), []store.QueueRead{{Queue: key, Limit: 10}})
+	require.NoError(t, err)
+	require.Equal(t, []store.QueueTask{{Queue: key, ID: 42, Data: []byte{1, 2}}}, tasks)
+	require.NoError(t, s.Close())
 }

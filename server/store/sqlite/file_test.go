@@ -258,3 +258,27 @@ func TestKilledProcess(t *testing.T) {
 	}
 	require.NotZero(t, acknowledged)
 }
+
+// What an older program stored in a backlog is in lane 0.
+func TestOlderBacklogGoesToALane(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db")
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	known, err := sqlite.Migrations()
+	require.NoError(t, err)
+	_, err = migrate.SQLite(t.Context(), conn, "store_version", known[:1])
+	require.NoError(t, err)
+	_, err = conn.ExecContext(t.Context(), "INSERT INTO queue_task (slot, namespace_id, name, type, partition, id, data) VALUES (7, 'n', 'q', 1, 0, 42, x'0102')")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.NoError(t, db.Close())
+
+	s := open(t, file)
+	key := store.QueueKey{Slot: 7, NamespaceID: "n", Name: "q", Type: 1}
+	tasks, err := s.ReadTasks(t.Context(), []store.QueueRead{{Queue: key, Limit: 10}})
+	require.NoError(t, err)
+	require.Equal(t, []store.QueueTask{{Queue: key, ID: 42, Data: []byte{1, 2}}}, tasks)
+	require.NoError(t, s.Close())
+}

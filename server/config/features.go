@@ -14,6 +14,7 @@ import (
 type Features struct {
 	WorkflowPause          bool `key:"frontend.WorkflowPauseEnabled" doc:"PauseWorkflowExecution and UnpauseWorkflowExecution."`
 	PollCompleteOnShutdown bool `key:"frontend.enableCancelWorkerPollsOnShutdown" doc:"ShutdownWorker answers the polls of the worker empty, and namespaces claim it, so that workers wait for that."`
+	UpdateCallbacks        bool `key:"history.enableUpdateCallbacks" doc:"Namespaces claim callbacks of updates. They are taken and called without it as well: clients ask for them only when they are claimed."`
 	BuildIDSets            bool `key:"frontend.workerVersioningDataAPIs" doc:"The older worker versioning by sets of compatible build ids."`
 	BuildIDRules           bool `key:"frontend.workerVersioningRuleAPIs" doc:"The older worker versioning by rules that assign and redirect build ids."`
 }

@@ -30,7 +30,10 @@ func apply(s *State, e *historypb.HistoryEvent) {
 	case *historypb.HistoryEvent_WorkflowTaskTimedOutEventAttributes:
 		s.Task = nil
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
-		applyUpdateAdmitted(s, a.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest().GetMeta().GetUpdateId())
+		request := a.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest()
+		applyUpdateAdmitted(s, request.GetMeta().GetUpdateId())
+		s.noteRequests(e)
+		s.register(e)
 	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
 		s.SignalCount++
 		s.noteRequest(a.WorkflowExecutionSignaledEventAttributes.RequestId, e)
@@ -49,10 +52,14 @@ func apply(s *State, e *historypb.HistoryEvent) {
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
 		id := a.WorkflowExecutionUpdateAcceptedEventAttributes.ProtocolInstanceId
 		applyUpdateAccepted(s, id, e.EventId)
+		s.noteRequests(e)
+		s.register(e)
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateCompletedEventAttributes:
-		if u := s.Updates.edit(a.WorkflowExecutionUpdateCompletedEventAttributes.GetMeta().GetUpdateId()); u != nil {
+		id := a.WorkflowExecutionUpdateCompletedEventAttributes.GetMeta().GetUpdateId()
+		if u := s.Updates.edit(id); u != nil {
 			u.Stage, u.CompletedEventID = UpdateCompleted, e.EventId
 		}
+		s.endCallbacks(e, func(r registration) bool { return r.updateID == id })
 	default:
 		if !applyPending(s, e) {
 			applyClose(s, e)
@@ -103,7 +110,7 @@ func applyTaskCompleted(s *State, e *historypb.HistoryEvent, a *historypb.Workfl
 }
 
 func applyOptions(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExecutionOptionsUpdatedEventAttributes) {
-	s.noteRequest(a.AttachedRequestId, e)
+	s.noteRequests(e)
 	s.register(e)
 	if a.Priority != nil {
 		s.Priority = a.Priority
@@ -242,6 +249,7 @@ func applyClose(s *State, e *historypb.HistoryEvent) {
 	if e.GetWorkflowExecutionTerminatedEventAttributes().GetIdentity() == resetterIdentity {
 		return // all goes on with the run that goes on from here
 	}
+	s.endUpdateCallbacks(e)
 	if chainEnds(e) {
 		s.endCallbacks(e, func(r registration) bool { return r.updateID == "" })
 	}

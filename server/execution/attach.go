@@ -58,7 +58,7 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 	if s.NotifyParent && id == s.CloseEventID {
 		s.CloseEvent = e
 	}
-	s.noteRequest(s.requestOf(e), e)
+	s.noteRequests(e)
 	s.attachCallbacks(e)
 }
 

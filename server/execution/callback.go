@@ -50,6 +50,15 @@ func registrations(e *historypb.HistoryEvent) []registration {
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
 		options := a.WorkflowExecutionOptionsUpdatedEventAttributes
 		add("", options.GetAttachedRequestId(), options.GetAttachedCompletionCallbacks())
+		for _, update := range options.GetWorkflowUpdateOptions() {
+			add(update.GetUpdateId(), update.GetAttachedRequestId(), update.GetAttachedCompletionCallbacks())
+		}
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
+		request := a.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest()
+		add(request.GetMeta().GetUpdateId(), request.GetRequestId(), request.GetCompletionCallbacks())
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
+		accepted := a.WorkflowExecutionUpdateAcceptedEventAttributes
+		add(accepted.GetProtocolInstanceId(), accepted.GetAcceptedRequest().GetRequestId(), accepted.GetAcceptedRequest().GetCompletionCallbacks())
 	}
 	return found
 }
@@ -85,6 +94,24 @@ func (s *State) endCallbacks(e *historypb.HistoryEvent, ends func(registration) 
 		c = s.Callbacks.edit(key)
 		c.Progress = c.Progress.Trigger(e.EventTime.AsTime())
 		c.TriggerID, c.Trigger = e.EventId, e
+	}
+}
+
+// endUpdateCallbacks makes the calls due of updates that end with their run.
+func (s *State) endUpdateCallbacks(e *historypb.HistoryEvent) {
+	s.endCallbacks(e, func(r registration) bool {
+		u := s.Updates.get(r.updateID)
+		return r.updateID != "" && (u == nil || u.Stage < UpdateCompleted)
+	})
+}
+
+// forgetCalls takes back calls that the run had to make which this one was reset from.
+func (s *State) forgetCalls() {
+	for _, key := range s.Callbacks.keys() {
+		if s.Callbacks.get(key).Progress.Pending() {
+			c := s.Callbacks.edit(key)
+			c.Progress, c.TriggerID, c.Trigger = nexus.Progress{}, 0, nil
+		}
 	}
 }
 
@@ -136,7 +163,7 @@ func (c *Callback) describe(now time.Time, blocked func(address string) string) 
 	p := c.Progress
 	info := &workflowpb.CallbackInfo{
 		Callback: c.registration.callback, RegistrationTime: c.Registered.EventTime, Attempt: p.Attempts, LastAttemptFailure: p.LastFailure,
-		Trigger: &workflowpb.CallbackInfo_Trigger{Variant: &workflowpb.CallbackInfo_Trigger_WorkflowClosed{WorkflowClosed: &workflowpb.CallbackInfo_WorkflowClosed{}}},
+		Trigger: c.registration.trigger(),
 	}
 	if p.Pending() {
 		info.BlockedReason = blocked(c.URL())
@@ -151,10 +178,19 @@ func (c *Callback) describe(now time.Time, blocked func(address string) string) 
 	return info
 }
 
+func (r registration) trigger() *workflowpb.CallbackInfo_Trigger {
+	if r.updateID == "" {
+		return &workflowpb.CallbackInfo_Trigger{Variant: &workflowpb.CallbackInfo_Trigger_WorkflowClosed{WorkflowClosed: &workflowpb.CallbackInfo_WorkflowClosed{}}}
+	}
+	return &workflowpb.CallbackInfo_Trigger{Variant: &workflowpb.CallbackInfo_Trigger_UpdateWorkflowExecutionCompleted{
+		UpdateWorkflowExecutionCompleted: &workflowpb.CallbackInfo_UpdateWorkflowExecutionCompleted{UpdateId: r.updateID},
+	}}
+}
+
 // CallbackRequest is what the address of a pending callback is to be told.
 // namespace is the name of the run's.
 func (s *State) CallbackRequest(c *Callback, namespace string) nexus.Request {
-	completion := completionOf(c.Trigger)
+	completion := c.completion()
 	completion.StartTime, completion.CloseTime = s.StartTime, c.Trigger.EventTime.AsTime()
 	completion.Link = &commonpb.Link_WorkflowEvent{Namespace: namespace, WorkflowId: s.WorkflowID, RunId: s.RunID}
 	if r := c.registration; r.requestID != "" {
@@ -167,6 +203,18 @@ func (s *State) CallbackRequest(c *Callback, namespace string) nexus.Request {
 		}
 	}
 	return completion.Request(c.registration.callback.GetNexus())
+}
+
+// completion is how that has ended of which the address is to hear.
+func (c *Callback) completion() nexus.Completion {
+	if c.registration.updateID == "" {
+		return completionOf(c.Trigger)
+	}
+	outcome := c.Trigger.GetWorkflowExecutionUpdateCompletedEventAttributes().GetOutcome()
+	if outcome == nil {
+		outcome = AcceptedOutcome() // the run closed under it
+	}
+	return nexus.Completion{Result: firstPayload(outcome.GetSuccess()), Failure: outcome.GetFailure()}
 }
 
 // completionOf is what an event that ends a run tells those who wait for its result.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
+	updatepb "go.temporal.io/api/update/v1"
 
 	"perdure/server/nexus"
 )
@@ -28,4 +29,11 @@ func (r *rig) callAnswered(a args) Command {
 		}
 	}
 	return CallbackAnswered{Key: -1}
+}
+
+// update is a request with callbacks of its own.
+func (a args) update() *updatepb.Request {
+	request := updateRequest(a["id"])
+	request.RequestId, request.CompletionCallbacks = a["request"], a.callbacks()
+	return request
 }

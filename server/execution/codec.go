@@ -485,8 +485,10 @@ func (s *State) decodePending(field protowire.Number, v value) bool {
 
 func (s *State) decodeBuffered(e *historypb.HistoryEvent) {
 	s.Buffered = append(s.Buffered, e)
-	if id := s.requestOf(e); id != "" {
-		s.Requests.put(id, Request{EventType: e.EventType})
+	for _, id := range s.requestsOf(e) {
+		if id != "" {
+			s.Requests.put(id, Request{EventType: e.EventType})
+		}
 	}
 }
 

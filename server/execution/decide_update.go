@@ -24,10 +24,16 @@ func (t *transition) admitUpdate(c AdmitUpdate) error {
 	}
 	id := c.Request.GetMeta().GetUpdateId()
 	if known := t.s.Updates.get(id); known != nil {
-		t.reply = &UpdateState{Update: *known}
+		if err := t.attachToUpdate(known, c.Request); err != nil {
+			return err
+		}
+		t.reply = &UpdateState{Update: *t.s.Updates.get(id)}
 		return nil
 	}
 	if err := t.mayAdmit(c); err != nil {
+		return err
+	}
+	if err := t.mayRegisterOf(id, c.Request.GetCompletionCallbacks()); err != nil {
 		return err
 	}
 	t.s.UpdateCount++

@@ -3,6 +3,7 @@ package execution
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	historypb "go.temporal.io/api/history/v1"
 
@@ -205,7 +206,7 @@ func (s *State) checkRequests(p *problems) {
 			s.past(p, r.EventID, "event of request", id)
 			continue
 		}
-		p.require(s.bufferHas(func(e *historypb.HistoryEvent) bool { return s.requestOf(e) == id }), "request %q: waits for an event that nobody has", id)
+		p.require(s.bufferHas(func(e *historypb.HistoryEvent) bool { return slices.Contains(s.requestsOf(e), id) }), "request %q: waits for an event that nobody has", id)
 	}
 }
 

@@ -171,15 +171,33 @@ func (r *eventRanges) decode(field protowire.Number, v value) {
 	}
 }
 
-// requestOf is the request id that the event is noted under.
-func (s *State) requestOf(e *historypb.HistoryEvent) string {
+// requestsOf are the request ids that the event is noted under; some may be empty.
+func (s *State) requestsOf(e *historypb.HistoryEvent) []string {
 	if e.EventId == 1 {
-		return s.startRequestID()
+		return []string{s.startRequestID()}
 	}
-	if a := e.GetWorkflowExecutionSignaledEventAttributes(); a != nil {
-		return a.RequestId
+	switch a := e.GetAttributes().(type) {
+	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
+		return []string{a.WorkflowExecutionSignaledEventAttributes.GetRequestId()}
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
+		return []string{a.WorkflowExecutionUpdateAdmittedEventAttributes.GetRequest().GetRequestId()}
+	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:
+		return []string{a.WorkflowExecutionUpdateAcceptedEventAttributes.GetAcceptedRequest().GetRequestId()}
+	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
+		ids := []string{a.WorkflowExecutionOptionsUpdatedEventAttributes.GetAttachedRequestId()}
+		for _, update := range a.WorkflowExecutionOptionsUpdatedEventAttributes.GetWorkflowUpdateOptions() {
+			ids = append(ids, update.GetAttachedRequestId())
+		}
+		return ids
 	}
-	return e.GetWorkflowExecutionOptionsUpdatedEventAttributes().GetAttachedRequestId()
+	return nil
+}
+
+// noteRequests remembers an event under its request ids.
+func (s *State) noteRequests(e *historypb.HistoryEvent) {
+	for _, id := range s.requestsOf(e) {
+		s.noteRequest(id, e)
+	}
 }
 
 func (s *State) noteRequest(id string, e *historypb.HistoryEvent) {

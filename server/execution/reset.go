@@ -97,6 +97,7 @@ func applyReset(s *State, e *historypb.HistoryEvent) {
 	}
 	s.StartTime, s.ExecutionTime = e.EventTime.AsTime(), e.EventTime.AsTime()
 	s.LastResetTime = s.StartTime
+	s.forgetCalls()
 	for _, id := range s.Activities.keys() {
 		a := s.Activities.edit(id) // has a first attempt of its own in this run
 		a.ScheduledTime, a.AttemptTime = s.LastResetTime, s.LastResetTime
@@ -123,7 +124,10 @@ func (t *transition) reapply(c Reset, e *historypb.HistoryEvent) {
 			t.repeat(e, nil)
 		}
 	case *historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes:
-		t.repeat(e, nil)
+		ofUpdates := len(a.WorkflowExecutionOptionsUpdatedEventAttributes.GetWorkflowUpdateOptions()) > 0
+		if !ofUpdates || !excluded(enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE) {
+			t.repeat(e, nil)
+		}
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAdmittedEventAttributes:
 		t.readmit(excluded, a.WorkflowExecutionUpdateAdmittedEventAttributes)
 	case *historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes:

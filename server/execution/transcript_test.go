@@ -200,7 +200,7 @@ func setLimits(l *Limits, a args) {
 			"external-signals": &l.PendingSignals, "external-cancels": &l.PendingCancels, "buffered": &l.BufferedEvents,
 			"buffered-bytes": &l.BufferedBytes, "in-flight": &l.UpdatesInFlight, "activity-failure": &l.ActivityFailureBytes,
 			"blob-warn": &l.BlobBytesWarn, "memo-warn": &l.MemoBytesWarn, "state": &l.StateBytes, "state-warn": &l.StateBytesWarn,
-			"update-bytes": &l.UpdateBytesInFlight, "activity-failure-warn": &l.ActivityFailureBytesWarn, "reset-points": &l.ResetPoints, "callbacks": &l.Callbacks,
+			"update-bytes": &l.UpdateBytesInFlight, "activity-failure-warn": &l.ActivityFailureBytesWarn, "reset-points": &l.ResetPoints, "callbacks": &l.Callbacks, "callbacks-of-update": &l.CallbacksPerUpdate,
 		}
 		wide := map[string]*int64{
 			"signals": &l.Signals, "updates": &l.Updates, "suggest-bytes": &l.HistoryBytesSuggest, "suggest-events": &l.HistoryEventsSuggest,
@@ -279,7 +279,7 @@ func (s *story) command(name string, a args) Command {
 	case "reset-sticky":
 		return ResetSticky{}
 	case "update":
-		return AdmitUpdate{Request: updateRequest(a["id"])}
+		return AdmitUpdate{Request: a.update()}
 	case "parent-notified":
 		return ParentNotified{}
 	case "close-policy-done":

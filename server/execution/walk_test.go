@@ -240,7 +240,11 @@ func (w *walker) stepClient() {
 	case 3:
 		c = AttachRequest{RequestID: w.one("", "e", "f"), Identity: "client", Callbacks: args{"callbacks": w.one("", "three", "four,five")}.callbacks()}
 	case 4, 5:
-		c = AdmitUpdate{Request: updateRequest(w.one("u1", "u2", "u3", "u4", "u5"))}
+		id := w.one("u1", "u2", "u3", "u4", "u5")
+		c = AdmitUpdate{Request: updateRequest(id)}
+		if w.chance(3) {
+			c = AdmitUpdate{Request: args{"id": id, "request": id + w.one("-r1", "-r2"), "callbacks": w.one("six", "seven,eight")}.update()}
+		}
 	case 6:
 		c = RequestCancel{RequestID: "cancel"}
 	case 7:

@@ -6,6 +6,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	updatepb "go.temporal.io/api/update/v1"
 	"golang.org/x/net/http/httpguts"
 	"google.golang.org/protobuf/proto"
 
@@ -75,4 +76,18 @@ func (f *Frontend) checkCallbackLinks(links []*commonpb.Link, callbacks []*commo
 		})
 	}
 	return own, f.checkLinks(slices.Concat(own, carried))
+}
+
+// checkUpdateCallbacks refuses callbacks of an update that cannot be called or be told apart when they come again.
+func (f *Frontend) checkUpdateCallbacks(update *updatepb.Request) error {
+	callbacks := update.GetCompletionCallbacks()
+	switch longest := f.limits.CallbacksPerUpdateMax; {
+	case len(callbacks) == 0:
+		return nil
+	case update.GetRequestId() == "":
+		return apierr.InvalidArgument("invalid *update.Request: request_id is required when completion_callbacks are set")
+	case len(callbacks) > longest:
+		return serviceerror.NewFailedPreconditionf("cannot attach more than %d callbacks to an update (0 callbacks already attached)", longest)
+	}
+	return f.checkCallbacks(callbacks)
 }

@@ -56,6 +56,7 @@ func (f *Frontend) namespaceCapabilities() *namespacepb.NamespaceInfo_Capabiliti
 		WorkerHeartbeats:                true,
 		WorkerPollCompleteOnShutdown:    f.features.PollCompleteOnShutdown,
 		WorkflowPause:                   f.features.WorkflowPause,
+		WorkflowUpdateCallbacks:         f.features.UpdateCallbacks,
 		PollerAutoscaling:               true, // polls carry scaling decisions
 		ReportedProblemsSearchAttribute: true,
 	}

@@ -38,6 +38,9 @@ func (f *Frontend) checkUpdate(req *workflowservice.UpdateWorkflowExecutionReque
 	case update.GetInput().GetName() == "":
 		return apierr.InvalidArgument("Update name is not set on request.")
 	}
+	if err := f.checkUpdateCallbacks(update); err != nil {
+		return err
+	}
 	stage, err := stageToWaitFor(req.GetWaitPolicy())
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowEx
 	}
 	updated := &workflowservice.UpdateWorkflowExecutionResponse{
 		UpdateRef: updateRef(b.entry, update.Request.GetMeta().GetUpdateId()), Stage: reached.stage, Outcome: reached.outcome,
-		Link: updateLink(ns, b.entry, reached),
+		Link: updateLink(ns, b.entry, update.Request.GetRequestId(), reached),
 	}
 	return &workflowservice.ExecuteMultiOperationResponse{Responses: []*workflowservice.ExecuteMultiOperationResponse_Response{
 		{Response: &workflowservice.ExecuteMultiOperationResponse_Response_StartWorkflow{StartWorkflow: started}},

@@ -42,7 +42,7 @@ func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namesp
 		metrics.Updates.In(e.cfg.Metrics, metrics.NamespaceOutcome{Namespace: ns.Name, Outcome: "accepted"}).Inc()
 		return &workflowservice.UpdateWorkflowExecutionResponse{
 			UpdateRef: updateRef(en, req.Request.GetMeta().GetUpdateId()), Stage: progress.stage, Outcome: progress.outcome,
-			Link: updateLink(ns, en, progress),
+			Link: updateLink(ns, en, req.Request.GetRequestId(), progress),
 		}, nil
 	}
 }
@@ -60,7 +60,7 @@ type progress struct {
 }
 
 // updateLink points at the event of an accepted update, or at the run that refused it.
-func updateLink(ns *cluster.Namespace, en *entry, p progress) *commonpb.Link {
+func updateLink(ns *cluster.Namespace, en *entry, requestID string, p progress) *commonpb.Link {
 	switch {
 	case p.outcome.GetFailure() != nil: // clients see a failed update as a rejected one
 		return workflowLink(ns, en, "Update rejected")
@@ -70,7 +70,7 @@ func updateLink(ns *cluster.Namespace, en *entry, p progress) *commonpb.Link {
 	return &commonpb.Link{Variant: &commonpb.Link_WorkflowEvent_{WorkflowEvent: &commonpb.Link_WorkflowEvent{
 		Namespace: ns.Name, WorkflowId: en.workflow.WorkflowID, RunId: en.runID,
 		Reference: &commonpb.Link_WorkflowEvent_RequestIdRef{RequestIdRef: &commonpb.Link_WorkflowEvent_RequestIdReference{
-			EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+			RequestId: requestID, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
 		}},
 	}}}
 }

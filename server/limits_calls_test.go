@@ -216,11 +216,38 @@ var requestLimits = []limitCase{
 		try: func(s *trial, n int64) string {
 			return said(s.start("w", func(r *workflowservice.StartWorkflowExecutionRequest) {
 				for range n {
-					r.CompletionCallbacks = append(r.CompletionCallbacks, &commonpb.Callback{Variant: &commonpb.Callback_Nexus_{
-						Nexus: &commonpb.Callback_Nexus{Url: "temporal://system"},
-					}})
+					r.CompletionCallbacks = append(r.CompletionCallbacks, callbackTo(receiver, nil))
 				}
 			}))
+		},
+	},
+	{
+		row: "callback_url_bytes_max", limit: 100, past: "InvalidArgument: invalid url: url length longer than max length allowed of 100",
+		try: func(s *trial, n int64) string {
+			url := receiver + text(n-int64(len(receiver)))
+			return said(s.start("w", func(r *workflowservice.StartWorkflowExecutionRequest) {
+				r.CompletionCallbacks = []*commonpb.Callback{callbackTo(url, nil)}
+			}))
+		},
+	},
+	{
+		row: "callback_header_bytes_max", limit: 100, past: "InvalidArgument: invalid header: header size longer than max allowed size of 100",
+		try: func(s *trial, n int64) string {
+			return said(s.start("w", func(r *workflowservice.StartWorkflowExecutionRequest) {
+				r.CompletionCallbacks = []*commonpb.Callback{callbackTo(receiver, map[string]string{"name": text(n - 4)})}
+			}))
+		},
+	},
+	{
+		row: "cache_runs_max", limit: 3, past: "1 gave way",
+		try: func(s *trial, n int64) string {
+			return s.evictedOf(n)
+		},
+	},
+	{
+		row: "cache_bytes_max", limit: 5 * 15_000, step: 15_000, past: "1 gave way", // each takes little less than a step
+		try: func(s *trial, n int64) string {
+			return s.evictedOf(n/15_000, func(r *workflowservice.StartWorkflowExecutionRequest) { r.Input = payload(9_000) })
 		},
 	},
 	{
@@ -284,6 +311,25 @@ var requestLimits = []limitCase{
 			return came
 		},
 	},
+}
+
+// receiver is an address that callbacks may go to in trials.
+const receiver = "http://receiver.invalid/"
+
+func callbackTo(url string, header map[string]string) *commonpb.Callback {
+	return &commonpb.Callback{Variant: &commonpb.Callback_Nexus_{Nexus: &commonpb.Callback_Nexus{Url: url, Header: header}}}
+}
+
+// evictedOf tells how many of n runs, started one after the other, the cache has given up.
+func (s *trial) evictedOf(n int64, change ...func(*workflowservice.StartWorkflowExecutionRequest)) string {
+	for i := range n {
+		require.NoError(s.t, s.start(fmt.Sprint("w", i), change...))
+		rest(seconds(2)) // what was used just now is kept in any case
+	}
+	if gone := s.metrics.Value("perdure_cache_evicted_total", "execution"); gone > 0 {
+		return fmt.Sprintf("%.0f gave way", gone)
+	}
+	return "ok"
 }
 
 func (s *trial) describeQueue() error {

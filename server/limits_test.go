@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -40,7 +42,7 @@ type limitCase struct {
 
 // limitCases is the family: one list for each kind of thing that is bounded.
 var limitCases = slices.Concat(
-	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, fixedLimits,
+	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, versionLimits, fixedLimits,
 )
 
 func TestLimits(t *testing.T) {
@@ -161,6 +163,8 @@ func (l *logged) String() string {
 func newTrial(t *testing.T, moved map[string]string) *trial {
 	c := config.Default()
 	c.Store, c.Namespaces, c.Shards = "memory:", []string{"default"}, 1
+	c.Callbacks.AllowedAddresses = []string{strings.TrimSuffix(receiver, "/")}
+	c.Features = config.Features{BuildIDSets: true, BuildIDRules: true}
 	c.SearchAttributes = map[string]string{}
 	for name, value := range attributeValues() {
 		c.SearchAttributes[name] = value.kind
@@ -179,4 +183,53 @@ func newTrial(t *testing.T, moved map[string]string) *trial {
 	require.NoError(t, err)
 	s.connect()
 	return s
+}
+
+// triedElsewhere are rows that a server without anybody around it cannot show:
+// calls to addresses outside, and versions with old work. They are tried where
+// such things can be made up.
+var triedElsewhere = map[string]string{
+	"callback_request_timeout":       "outbound/client_test.go:TestNoAnswerInTime",
+	"callback_retry_initial":         "history/callback_test.go:TestCallbackIsTriedAgain",
+	"callback_retry_max":             "history/callback_test.go:TestCallbackOutlastsAnything",
+	"outbound_calls_max":             "outbound/queue_test.go:TestCallsAreBounded",
+	"outbound_destination_calls_max": "outbound/queue_test.go:TestCallsAreBounded",
+	"outbound_waiting_max":           "outbound/queue_test.go:TestFullQueuePostpones",
+	"outbound_failures_max":          "outbound/queue_test.go:TestOneFailureIsForgiven",
+	"outbound_pause":                 "outbound/queue_test.go:TestFailingDestinationIsLeftAlone",
+	"drainage_interval":              "rollout/rollout_test.go:TestDrainage",
+}
+
+// notReached are rows that nothing can reach yet, with the reason. Whoever
+// changes that gives the row a case.
+var notReached = map[string]string{
+	"callbacks_per_update_max": "updates take no callbacks",
+}
+
+// TestEveryLimitIsTried: who adds a limit shows what comes of passing it.
+func TestEveryLimitIsTried(t *testing.T) {
+	untried := limitRows(t)
+	tried := func(row string) {
+		_, known := untried[row]
+		require.True(t, known, "%s is no row, or has a case and is tried elsewhere", row)
+		delete(untried, row)
+	}
+	for row, where := range triedElsewhere {
+		tried(row)
+		file, test, _ := strings.Cut(where, ":")
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "func "+test+"(t *testing.T)", row)
+	}
+	for row := range notReached {
+		tried(row)
+	}
+	seen := map[string]bool{}
+	for _, c := range limitCases {
+		if !seen[c.row] {
+			tried(c.row)
+		}
+		seen[c.row] = true
+	}
+	require.Empty(t, slices.Sorted(maps.Keys(untried)), "limits of server/config/limits.go without a case in limitCases")
 }

@@ -44,19 +44,24 @@ func walk(v reflect.Value, prefix string, found *[]field) {
 	}
 }
 
-// keyOf is the field's name in snake case: GRPCPort is grpc_port.
+// keyOf is the field's name in snake case: GRPCPort is grpc_port, BuildIDsMax is build_ids_max.
 func keyOf(f reflect.StructField) string {
 	var b strings.Builder
 	runes := []rune(f.Name)
 	for i, r := range runes {
 		startsWord := i > 0 && unicode.IsUpper(r) &&
-			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !isPlural(runes[i+1:]))
 		if startsWord {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(r))
 	}
 	return b.String()
+}
+
+// isPlural tells whether an abbreviation goes on with the s of its plural.
+func isPlural(rest []rune) bool {
+	return rest[0] == 's' && (len(rest) == 1 || unicode.IsUpper(rest[1]))
 }
 
 var durationType = reflect.TypeFor[time.Duration]()

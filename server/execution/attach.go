@@ -22,6 +22,7 @@ func (s *State) NeededEvents() []int64 {
 		ids = append(ids, s.CloseEventID)
 	}
 	ids = append(ids, s.Requests.events.ids()...)
+	ids = append(ids, s.SignalRequests.events.ids()...)
 	ids = append(ids, s.unregistered...)
 	for _, c := range s.Callbacks.entries {
 		ids = append(ids, c.RegisteredID)

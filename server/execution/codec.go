@@ -140,6 +140,9 @@ func (s *State) Encode() ([]byte, error) {
 	s.encodePending(e)
 	s.encodeRest(e)
 	e.record(58, s.Requests.events.encode)
+	if len(s.SignalRequests.events.all()) > 0 {
+		e.record(60, s.SignalRequests.events.encode)
+	}
 	s.encodeIdentity(e)
 	return e.b, e.err
 }
@@ -311,7 +314,7 @@ func (s *State) encodeRest(e *encoder) {
 	e.text(52, s.ResetRunID)
 	e.time(53, s.LastResetTime)
 	e.message(54, s.VersioningOverride)
-	e.text(56, s.BaseRequestID)
+	e.text(56, s.ResetRequestID)
 	if s.Versioning != (Versioning{}) {
 		e.record(70, s.Versioning.encode)
 	}
@@ -334,7 +337,7 @@ func Decode(b []byte) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	if s.RunID == "" || s.NextEventID < 2 || !s.Requests.events.within(s.NextEventID) {
+	if s.RunID == "" || s.NextEventID < 2 || !s.Requests.events.within(s.NextEventID) || !s.SignalRequests.events.within(s.NextEventID) {
 		return nil, ErrCorrupt
 	}
 	s.bytes = len(b)
@@ -477,6 +480,8 @@ func (s *State) decodePending(field protowire.Number, v value) bool {
 		s.decodeBuffered(unmarshal(v, &historypb.HistoryEvent{}))
 	case 58:
 		v.record(s.Requests.events.decode)
+	case 60:
+		v.record(s.SignalRequests.events.decode)
 	default:
 		return s.decodeCallbacks(field, v)
 	}
@@ -487,7 +492,7 @@ func (s *State) decodeBuffered(e *historypb.HistoryEvent) {
 	s.Buffered = append(s.Buffered, e)
 	for _, id := range s.requestsOf(e) {
 		if id != "" {
-			s.Requests.put(id, Request{EventType: e.EventType})
+			s.requestsFor(e.EventType).put(id, Request{EventType: e.EventType})
 		}
 	}
 }
@@ -627,7 +632,7 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 	case 54:
 		s.VersioningOverride = unmarshal(v, &workflowpb.VersioningOverride{})
 	case 56:
-		s.BaseRequestID = v.text()
+		s.ResetRequestID = v.text()
 	case 70:
 		v.record(s.Versioning.decode)
 	case 57:

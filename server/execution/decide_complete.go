@@ -12,8 +12,10 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
+	protocolpb "go.temporal.io/api/protocol/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/serviceerror"
+	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -70,12 +72,13 @@ func (t *transition) completeTask(c CompleteTask) error {
 		t.failCompletion(&taskFailure{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_BINARY, message: fmt.Sprintf("binary %s is marked as bad deployment", binary)}, c.Request)
 		return nil
 	}
-	if t.dropSpeculative(c) {
-		return nil
-	}
 	before, events := t.s, t.events
 	t.s = t.s.fork()
-	err = t.complete(c)
+	if t.maySkip(c.Request) {
+		err = t.skipSpeculative(c.Request)
+	} else {
+		err = t.complete(c)
+	}
 	var failure *taskFailure
 	if errors.As(err, &failure) {
 		t.s, t.events, t.updates, t.next, t.reply = before.fork(), events, nil, nil, nil
@@ -89,11 +92,11 @@ func (t *transition) completeTask(c CompleteTask) error {
 // failCompletion fails the task for what its answer asked.
 func (t *transition) failCompletion(f *taskFailure, r *workflowservice.RespondWorkflowTaskCompletedRequest) {
 	t.failedCall = serviceerror.NewInvalidArgument(f.Error())
+	t.refuseSentUpdates(f)
 	task := t.s.Task
-	if task.Attempt > 1 && f.cause != enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND && !f.terminate {
+	if task.Attempt > 1 && f.cause != enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND {
 		return // history has the first failure; this attempt runs into its timeout
 	}
-	t.refuseSentUpdates(f)
 	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{
 		Cause: f.cause, Failure: &failurepb.Failure{Message: f.Error(), FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{}}},
 		Identity: r.Identity, BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
@@ -128,7 +131,7 @@ func (t *transition) complete(c CompleteTask) error {
 		heartbeatSince = task.OriginalScheduledTime
 	}
 	t.durable = true
-	t.persistStarted(task)
+	t.persistStarted(r.Identity)
 	t.visibility = t.visibility || len(t.s.Problems) > 0
 	before, override := t.s.Versioning, t.s.VersioningOverride
 	completed := t.append(t.taskCompleted(r))
@@ -137,10 +140,7 @@ func (t *transition) complete(c CompleteTask) error {
 	t.visibility = t.visibility || t.s.LastTaskCompletedID == completed.EventId && len(t.s.ResetPoints) > 0 && t.s.ResetPoints[len(t.s.ResetPoints)-1].FirstWorkflowTaskCompletedId == completed.EventId
 	t.setSticky(r)
 	t.s.CloseAttempted = false
-	if len(t.s.Buffered) > 0 && slices.ContainsFunc(r.Commands, isClosing) {
-		return &taskFailure{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND}
-	}
-	batch := &batch{completedID: completed.EventId, request: r, eager: &TaskCompleted{}}
+	batch := newBatch(completed.EventId, r)
 	t.deferring = true
 	if err := t.runCommands(batch); err != nil {
 		return err
@@ -161,24 +161,19 @@ func (t *transition) complete(c CompleteTask) error {
 
 // afterCompletion flushes what arrived meanwhile and schedules the next task if one is needed.
 func (t *transition) afterCompletion(r *workflowservice.RespondWorkflowTaskCompletedRequest, b *batch) {
-	if !t.flush() && !r.ForceCreateNewWorkflowTask && !t.s.hasOpenUpdates() && !t.s.Versioning.Moving {
+	switch {
+	case t.flush() || r.ForceCreateNewWorkflowTask || t.s.Versioning.Moving:
+		t.scheduleTask()
+	case !t.s.hasOpenUpdates():
 		return
+	case r.ReturnNewWorkflowTask: // which may come to nothing
+		t.scheduleSpeculative()
+	default:
+		t.scheduleTask()
 	}
-	t.scheduleTask()
 	if r.ReturnNewWorkflowTask && t.s.Task != nil && t.mayStartHere(workerOf(r)) {
 		b.eager.NewTask = t.start(r.Identity, "request-from-RespondWorkflowTaskCompleted", workerOf(r))
 	}
-}
-
-// persistStarted writes the events of a task that history does not know yet.
-func (t *transition) persistStarted(task *WorkflowTask) {
-	if task.Kind == TaskNormal {
-		return
-	}
-	started := *task
-	t.s.Task = nil
-	t.appendScheduled(&started)
-	t.appendStarted(&started)
 }
 
 func (t *transition) taskCompleted(r *workflowservice.RespondWorkflowTaskCompletedRequest) *historypb.HistoryEvent {
@@ -222,30 +217,26 @@ func (t *transition) heartbeatTooLong(task *WorkflowTask, r *workflowservice.Res
 	return isHeartbeat(r) && t.env.Now.Sub(task.OriginalScheduledTime) >= t.env.Limits.TaskHeartbeat
 }
 
-// dropSpeculative forgets a speculative task that only rejected updates, as if it had never been.
-func (t *transition) dropSpeculative(c CompleteTask) bool {
-	r := c.Request
+// maySkip tells whether the answer only rejects updates that came with a speculative task.
+func (t *transition) maySkip(r *workflowservice.RespondWorkflowTaskCompletedRequest) bool {
 	task := t.s.Task
 	if task.Kind != TaskSpeculative || len(r.Commands) > 0 || r.ForceCreateNewWorkflowTask || len(t.s.Buffered) > 0 {
 		return false
 	}
-	allowed := int64(2)
+	allowed := int64(1) // the completed event of the task before
 	if r.GetCapabilities().GetDiscardSpeculativeWorkflowTaskWithEvents() {
 		allowed += 10
 	}
 	if task.ScheduledEventID-1-t.s.PreviousStartedID > allowed {
 		return false
 	}
-	rejections := make([]*rejection, 0, len(r.Messages))
-	for _, m := range r.Messages {
-		rejected := asRejection(m)
-		if rejected == nil || t.s.Updates.get(m.ProtocolInstanceId) == nil {
-			return false
-		}
-		rejections = append(rejections, rejected)
-	}
-	for _, rejected := range rejections {
-		t.rejectUpdate(rejected.id, rejected.failure)
+	return !slices.ContainsFunc(r.Messages, func(m *protocolpb.Message) bool { return !m.GetBody().MessageIs(&updatepb.Rejection{}) })
+}
+
+// skipSpeculative forgets a speculative task that came to nothing, as if it had never been.
+func (t *transition) skipSpeculative(r *workflowservice.RespondWorkflowTaskCompletedRequest) error {
+	if err := t.runRemainingMessages(newBatch(0, r)); err != nil {
+		return err
 	}
 	t.s.Task = nil
 	t.setSticky(r)
@@ -258,7 +249,7 @@ func (t *transition) dropSpeculative(c CompleteTask) bool {
 		}
 	}
 	t.reply = completed
-	return true
+	return nil
 }
 
 var closingCommands = []enumspb.CommandType{
@@ -292,17 +283,25 @@ func checkSequence(commands []*commandpb.Command) error {
 type batch struct {
 	completedID int64
 	request     *workflowservice.RespondWorkflowTaskCompletedRequest
-	handled     map[string]bool // messages that a command has named
+	messages    []*protocolpb.Message // those that were not handled yet
+	updates     map[string]string     // states of those that messages were about, by id
 	eager       *TaskCompleted
 	newChildren map[string]bool // workflow ids of children started in this batch
 }
 
+func newBatch(completedID int64, r *workflowservice.RespondWorkflowTaskCompletedRequest) *batch {
+	return &batch{
+		completedID: completedID, request: r, messages: slices.Clone(r.Messages), updates: map[string]string{}, eager: &TaskCompleted{},
+	}
+}
+
 func (t *transition) runCommands(b *batch) error {
-	b.handled = make(map[string]bool)
 	for _, c := range b.request.Commands {
 		if isClosing(c) {
-			// Messages without a command come after all commands, but nothing comes after the close.
-			if err := t.runRemainingMessages(b); err != nil {
+			if len(t.s.Buffered) > t.deferred { // the worker has not seen what happened meanwhile
+				return &taskFailure{cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND}
+			}
+			if err := t.runLateMessages(b); err != nil {
 				return err
 			}
 		}
@@ -376,24 +375,22 @@ func (t *transition) runClosing(b *batch, c *commandpb.Command) error {
 	return serviceerror.NewInvalidArgument(fmt.Sprintf("unknown command type: %v", c.CommandType))
 }
 
-// closeStartedTask fails a task that a worker has, since the run closes under
-// it, and lets what arrived meanwhile into history.
+// closeStartedTask ends the pending task, since the run closes under it, and lets what arrived meanwhile into history. A
+// further attempt leaves no trace, as one that failed would not.
 func (t *transition) closeStartedTask() {
 	t.durable = true
-	if t.s.Task != nil && t.s.Task.Kind == TaskSpeculative && t.s.Task.StartedEventID == 0 {
+	switch task := t.s.Task; {
+	case task == nil:
+	case task.Kind == TaskTransient, task.Kind == TaskSpeculative && task.StartedEventID == 0:
 		t.s.Task = nil
+	case task.StartedEventID != 0:
+		t.materialise(serverIdentity)
+		t.appendForceClosed(t.s.Task)
 	}
-	if !t.s.TaskStarted() {
-		if t.s.Task != nil && t.s.Task.Kind == TaskTransient {
-			t.s.Task = nil
-		}
-		return
-	}
-	task := t.s.Task
-	if task.Kind != TaskNormal {
-		t.persistStarted(task)
-		task = t.s.Task
-	}
+	t.flush()
+}
+
+func (t *transition) appendForceClosed(task *WorkflowTask) {
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED)
 	e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
 		WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
@@ -402,7 +399,6 @@ func (t *transition) closeStartedTask() {
 		},
 	}
 	t.append(e)
-	t.flush()
 }
 
 // tooLarge tells that payloads in a command break the blob limit: the run ends.

@@ -17,7 +17,7 @@ func (t *transition) childOnly(parentRunID string) error {
 }
 
 func (t *transition) signal(c Signal) error {
-	if c.RequestID != "" && t.s.Requests.get(c.RequestID) != nil {
+	if c.RequestID != "" && t.s.KnowsSignal(c.RequestID) {
 		return nil // delivered before
 	}
 	switch {
@@ -32,8 +32,8 @@ func (t *transition) signal(c Signal) error {
 		return err
 	}
 	t.record(t.signaled(c))
-	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
-		t.s.Requests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
+	if c.RequestID != "" && !t.s.KnowsSignal(c.RequestID) {
+		t.s.SignalRequests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
 	}
 	t.scheduleTask()
 	return nil
@@ -103,7 +103,7 @@ func (t *transition) attachRequest(c AttachRequest) error {
 	if !t.s.Open() {
 		return errCompleted()
 	}
-	if c.RequestID != "" && t.s.Requests.get(c.RequestID) != nil {
+	if c.RequestID != "" && t.s.KnowsRequest(c.RequestID) {
 		return nil
 	}
 	if err := t.mayRegister(c.Callbacks); err != nil {
@@ -118,7 +118,7 @@ func (t *transition) attachRequest(c AttachRequest) error {
 		},
 	}
 	t.record(e)
-	if c.RequestID != "" && t.s.Requests.get(c.RequestID) == nil {
+	if c.RequestID != "" && !t.s.KnowsRequest(c.RequestID) {
 		t.s.Requests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED})
 	}
 	return nil

@@ -268,7 +268,7 @@ func (t *transition) answeredTask(scheduledID, startedID, stamp int64) (*Workflo
 // failStartedTask ends the started task as failed and schedules the next
 // attempt. Only the first failure in a row is written to history.
 func (t *transition) failStartedTask(task *WorkflowTask, a *historypb.WorkflowTaskFailedEventAttributes) {
-	t.materialise()
+	t.materialise(a.Identity)
 	task = t.s.Task
 	t.durable = true
 	if task.Kind == TaskNormal {
@@ -277,7 +277,11 @@ func (t *transition) failStartedTask(task *WorkflowTask, a *historypb.WorkflowTa
 		e.Attributes = &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{WorkflowTaskFailedEventAttributes: a}
 		t.append(e)
 	}
-	t.nextAttempt(task.Attempt, "category=WorkflowTaskFailed", "cause=WorkflowTaskFailedCause"+a.Cause.String())
+	t.nextAttempt(task.Attempt, taskFailedProblems(a.Cause)...)
+}
+
+func taskFailedProblems(cause enumspb.WorkflowTaskFailedCause) []string {
+	return []string{"category=WorkflowTaskFailed", "cause=WorkflowTaskFailedCause" + cause.String()}
 }
 
 // problemAfterFailures in a row make a run show up in searches for runs in trouble.
@@ -308,7 +312,7 @@ func (t *transition) nextAttempt(attempt int32, problems ...string) {
 
 // timeOutTask ends the started task by its start-to-close timeout.
 func (t *transition) timeOutTask() {
-	t.materialise()
+	t.materialise("")
 	task := t.s.Task
 	t.durable = true
 	if task.Kind == TaskNormal {
@@ -329,7 +333,7 @@ func (t *transition) taskTimedOut(task *WorkflowTask, kind enumspb.TimeoutType) 
 
 // timeOutSticky moves a task that nobody took from the sticky queue to the normal one.
 func (t *transition) timeOutSticky() {
-	t.materialise()
+	t.materialise("")
 	task := t.s.Task
 	t.durable = true
 	if task.Kind == TaskNormal {

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"fmt"
+	"slices"
 
 	commandpb "go.temporal.io/api/command/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -50,7 +51,7 @@ func (t *transition) mayAdmit(c AdmitUpdate) error {
 		return errCompleted()
 	case t.s.CloseAttempted && t.s.TaskStarted():
 		return errClosing()
-	case t.s.WorkflowTaskFailures >= 2 || (t.s.Task != nil && t.s.Task.Attempt >= 3):
+	case t.s.Task != nil && t.s.Task.Attempt >= 3:
 		return serviceerror.NewWorkflowNotReady("Unable to perform workflow execution update due to Workflow Task in failed state.")
 	}
 	return t.roomForUpdate(c)
@@ -111,21 +112,18 @@ func (t *transition) protocolMessage(b *batch, a *commandpb.ProtocolMessageComma
 	if a.GetMessageId() == "" {
 		return fail(badMessage, "MessageID is not set on ProtocolMessageCommand.")
 	}
-	for _, m := range b.request.Messages {
-		if m.GetId() == a.MessageId {
-			b.handled[m.Id] = true
-			return t.runMessage(b, m)
-		}
+	i := slices.IndexFunc(b.messages, func(m *protocolpb.Message) bool { return m.GetId() == a.MessageId })
+	if i < 0 {
+		return fail(badMessage, "ProtocolMessageCommand referenced absent message ID %s", a.MessageId)
 	}
-	return fail(badMessage, "ProtocolMessageCommand referenced absent message ID %s", a.MessageId)
+	m := b.messages[i]
+	b.messages = slices.Delete(b.messages, i, i+1)
+	return t.runMessage(b, m)
 }
 
+// runRemainingMessages takes the messages that no command named: they come after all commands.
 func (t *transition) runRemainingMessages(b *batch) error {
-	for _, m := range b.request.Messages {
-		if b.handled[m.GetId()] {
-			continue
-		}
-		b.handled[m.GetId()] = true
+	for _, m := range b.messages {
 		if err := t.runMessage(b, m); err != nil {
 			return err
 		}
@@ -133,42 +131,128 @@ func (t *transition) runRemainingMessages(b *batch) error {
 	return nil
 }
 
-func (t *transition) runMessage(_ *batch, m *protocolpb.Message) error {
+// runLateMessages takes the messages that come after the close: what is accepted then ends with the run.
+func (t *transition) runLateMessages(b *batch) error {
+	for _, m := range b.messages {
+		body, err := bodyOf(m)
+		if err != nil {
+			return err
+		}
+		id := m.ProtocolInstanceId
+		state := t.updateState(b, id)
+		switch body := body.(type) {
+		case *updatepb.Acceptance:
+			if state == "" && body.AcceptedRequest == nil {
+				return fail(badMessage, updateNotFound, id)
+			}
+			if isUnanswered(state) {
+				t.abortUpdate(id)
+			}
+			b.updates[id] = stateAborted
+		case *updatepb.Response:
+			if state == "" {
+				return fail(badMessage, updateNotFound, id)
+			}
+		default:
+			if err := t.runMessage(b, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func bodyOf(m *protocolpb.Message) (proto.Message, error) {
 	if m.GetBody() == nil {
-		return serviceerror.NewInvalidArgument("nil message body")
+		return nil, serviceerror.NewInvalidArgument("nil message body")
 	}
 	body, err := m.Body.UnmarshalNew()
 	if err != nil {
-		return serviceerror.NewInvalidArgument(err.Error())
+		return nil, serviceerror.NewInvalidArgument(err.Error())
+	}
+	return body, nil
+}
+
+func (t *transition) runMessage(b *batch, m *protocolpb.Message) error {
+	body, err := bodyOf(m)
+	if err != nil {
+		return err
 	}
 	switch body := body.(type) {
 	case *updatepb.Acceptance:
-		return t.acceptUpdate(m.ProtocolInstanceId, body)
+		return t.acceptUpdate(b, m.ProtocolInstanceId, body)
 	case *updatepb.Rejection:
-		return t.runRejection(m.ProtocolInstanceId, body)
+		return t.runRejection(b, m.ProtocolInstanceId, body)
 	case *updatepb.Response:
-		return t.answerUpdate(m.ProtocolInstanceId, body)
+		return t.answerUpdate(b, m.ProtocolInstanceId, body)
 	}
-	return fail(badMessage, "message type %s is not a message of an update", m.Body.TypeUrl)
+	name := body.ProtoReflect().Descriptor().FullName()
+	if name.Parent() != updatePackage {
+		return fail(badMessage, "unsupported protocol type %s", name.Parent())
+	}
+	return fail(badMessage, "Message type *update.%s not supported", name.Name())
 }
 
-func (t *transition) acceptUpdate(id string, a *updatepb.Acceptance) error {
-	u := t.s.Updates.get(id)
-	request := a.AcceptedRequest
-	switch {
-	case u != nil && u.Stage >= UpdateAccepted:
-		return fail(badMessage, "update %s is accepted already", id)
-	case u != nil && u.Request != nil:
-		request = u.Request
-	case u != nil && u.InHistory:
-		request = nil // the event that admitted it has it
-	case request == nil:
-		return fail(badMessage, updateNotFound, id)
+const updatePackage = "temporal.api.update.v1"
+
+// The states of an update that clients know by name, within the answer to a task.
+const (
+	stateAdmitted      = "Admitted"
+	stateSent          = "Sent"
+	stateTaken         = "ProvisionallyAccepted" // by an earlier message of the same answer
+	stateAccepted      = "Accepted"
+	stateNewlyComplete = "ProvisionallyCompleted"
+	stateCompleted     = "Completed"
+	stateAborted       = "Aborted"
+)
+
+// updateState is empty for an update that the run does not know.
+func (t *transition) updateState(b *batch, id string) string {
+	if state, known := b.updates[id]; known {
+		return state
 	}
+	u := t.s.Updates.get(id)
+	switch {
+	case u == nil:
+		return ""
+	case u.Stage == UpdateSent, u.InHistory && u.Stage == UpdateAdmitted:
+		return stateSent
+	case u.Stage == UpdateAdmitted:
+		return stateAdmitted
+	case u.Stage == UpdateAccepted:
+		return stateAccepted
+	}
+	return stateCompleted
+}
+
+// isUnanswered tells whether an update in the state may be accepted or rejected.
+func isUnanswered(state string) bool { return state == stateAdmitted || state == stateSent }
+
+// wrongState refuses a message about an update that is too far, or not far enough.
+func wrongState(id string, message proto.Message, state string) error {
+	return fail(badMessage, "invalid state transition attempted for Update %s: received *update.%s message while in state %s",
+		id, message.ProtoReflect().Descriptor().Name(), state)
+}
+
+func (t *transition) acceptUpdate(b *batch, id string, a *updatepb.Acceptance) error {
+	request := a.AcceptedRequest
+	switch state := t.updateState(b, id); {
+	case state == "" && request == nil:
+		return fail(badMessage, updateNotFound, id)
+	case state != "" && !isUnanswered(state):
+		return wrongState(id, a, state)
+	case a.AcceptedRequestMessageId == "":
+		return fail(badMessage, "invalid *update.Acceptance: accepted_request_message_id is not set")
+	case a.AcceptedRequestSequencingEventId == 0:
+		return fail(badMessage, "invalid *update.Acceptance: accepted_request_sequencing_event_id is not set")
+	case state != "":
+		request = t.s.Updates.get(id).Request // nil when the event that admitted it has it
+	}
+	b.updates[id] = stateTaken
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{
 		WorkflowExecutionUpdateAcceptedEventAttributes: &historypb.WorkflowExecutionUpdateAcceptedEventAttributes{
-			ProtocolInstanceId: id, AcceptedRequestMessageId: a.AcceptedRequestMessageId,
+			ProtocolInstanceId: id, AcceptedRequestMessageId: id + "/request",
 			AcceptedRequestSequencingEventId: a.AcceptedRequestSequencingEventId, AcceptedRequest: request,
 		},
 	}
@@ -177,19 +261,24 @@ func (t *transition) acceptUpdate(id string, a *updatepb.Acceptance) error {
 	return nil
 }
 
-func (t *transition) answerUpdate(id string, r *updatepb.Response) error {
-	u := t.s.Updates.get(id)
-	if u == nil || u.Stage != UpdateAccepted {
+func (t *transition) answerUpdate(b *batch, id string, r *updatepb.Response) error {
+	switch state := t.updateState(b, id); {
+	case state == "":
 		return fail(badMessage, updateNotFound, id)
+	case state != stateAccepted && state != stateTaken:
+		return wrongState(id, r, state)
+	case r.Meta == nil:
+		return fail(badMessage, "invalid *update.Response: meta is not set")
+	case r.Meta.UpdateId != id:
+		return fail(badMessage, "invalid *update.Response: meta.update_id != %s", id)
+	case r.Outcome == nil:
+		return fail(badMessage, "invalid *update.Response: outcome is not set")
 	}
+	b.updates[id] = stateNewlyComplete
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED)
-	meta := r.Meta
-	if meta == nil {
-		meta = &updatepb.Meta{UpdateId: id}
-	}
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateCompletedEventAttributes{
 		WorkflowExecutionUpdateCompletedEventAttributes: &historypb.WorkflowExecutionUpdateCompletedEventAttributes{
-			Meta: meta, AcceptedEventId: u.AcceptedEventID, Outcome: r.Outcome,
+			Meta: r.Meta, AcceptedEventId: t.s.Updates.get(id).AcceptedEventID, Outcome: r.Outcome,
 		},
 	}
 	t.append(e)
@@ -197,28 +286,14 @@ func (t *transition) answerUpdate(id string, r *updatepb.Response) error {
 	return nil
 }
 
-// rejection is a worker's refusal of an update.
-type rejection struct {
-	id      string
-	failure *failurepb.Failure
-}
-
-func asRejection(m *protocolpb.Message) *rejection {
-	var body updatepb.Rejection
-	if m.GetBody() == nil || !m.Body.MessageIs(&body) || m.Body.UnmarshalTo(&body) != nil {
-		return nil
-	}
-	return &rejection{id: m.ProtocolInstanceId, failure: body.Failure}
-}
-
-func (t *transition) runRejection(id string, r *updatepb.Rejection) error {
-	u := t.s.Updates.get(id)
-	if u == nil && r.RejectedRequest == nil {
+func (t *transition) runRejection(b *batch, id string, r *updatepb.Rejection) error {
+	switch state := t.updateState(b, id); {
+	case state == "" && r.RejectedRequest == nil:
 		return fail(badMessage, updateNotFound, id)
+	case state != "" && !isUnanswered(state):
+		return wrongState(id, r, state)
 	}
-	if u != nil && u.Stage >= UpdateAccepted {
-		return fail(badMessage, "update %s is accepted already", id)
-	}
+	b.updates[id] = stateNewlyComplete
 	t.rejectUpdate(id, r.Failure)
 	return nil
 }
@@ -269,11 +344,17 @@ func (t *transition) endUpdates(continues bool) {
 		case u.Stage < UpdateAccepted && continues:
 			t.updates = append(t.updates, UpdateResult{ID: u.ID, Err: errClosing()})
 		case u.Stage < UpdateAccepted:
-			t.updates = append(t.updates, UpdateResult{ID: u.ID, Err: serviceerror.NewNotFound("workflow update was aborted by closing workflow")})
+			t.abortUpdate(u.ID)
 		case u.Stage == UpdateAccepted:
 			t.updates = append(t.updates, UpdateResult{ID: u.ID, Stage: UpdateCompleted, Outcome: AcceptedOutcome()})
 		}
 	}
+}
+
+// abortUpdate forgets an update that nobody accepted before its run closed.
+func (t *transition) abortUpdate(id string) {
+	t.s.Updates.drop(id)
+	t.updates = append(t.updates, UpdateResult{ID: id, Err: serviceerror.NewNotFound("workflow update was aborted by closing workflow")})
 }
 
 // AcceptedOutcome is the outcome of an update that was accepted when its run closed.

@@ -134,7 +134,9 @@ type transition struct {
 	// durable is set by every change that must survive a crash.
 	durable bool
 	// deferring sends bufferable events to the buffer although no task is started: a batch of commands is under way.
-	deferring  bool
+	deferring bool
+	// deferred counts the events that the batch itself sent there.
+	deferred   int
 	next       *Decision
 	updates    []UpdateResult
 	reply      any

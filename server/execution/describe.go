@@ -82,9 +82,11 @@ func (s *State) describeExtended() *workflowpb.WorkflowExecutionExtendedInfo {
 	if expiration := s.ExpirationTime(); !expiration.IsZero() {
 		info.ExecutionExpirationTime = timestamppb.New(expiration)
 	}
-	for _, id := range s.Requests.keys() {
-		request := s.Requests.get(id)
-		info.RequestIdInfos[id] = &workflowpb.RequestIdInfo{EventType: request.EventType, EventId: request.EventID, Buffered: request.EventID == 0}
+	for _, requests := range []requestTable{s.SignalRequests, s.Requests} { // the latter win
+		for _, id := range requests.keys() {
+			r := requests.get(id)
+			info.RequestIdInfos[id] = &workflowpb.RequestIdInfo{EventType: r.EventType, EventId: r.EventID, Buffered: r.EventID == 0}
+		}
 	}
 	return info
 }

@@ -31,31 +31,49 @@ func (t *transition) append(e *historypb.HistoryEvent) *historypb.HistoryEvent {
 // while a worker has the task or a batch of commands is under way.
 func (t *transition) record(e *historypb.HistoryEvent) {
 	t.durable = true
+	if t.deferring {
+		t.deferred++
+	}
 	if t.deferring || (t.s.TaskStarted() && t.s.Task.Kind != TaskSpeculative) || len(t.s.Buffered) > 0 {
 		t.s.Buffered = append(t.s.Buffered, e)
 		return
 	}
 	if t.s.TaskStarted() {
-		t.materialise()
+		t.materialise("")
 		t.s.Buffered = append(t.s.Buffered, e)
 		return
 	}
-	t.materialise()
+	t.materialise("")
 	t.append(e)
 }
 
-// materialise turns a speculative task into a normal one by writing its events.
-func (t *transition) materialise() {
+// materialise turns a speculative task into a normal one by writing its events. The started event is said to be of who is
+// the reason for that: a worker's answer, the server, or nobody when something else happened.
+func (t *transition) materialise(identity string) {
 	task := t.s.Task
 	if task == nil || task.Kind != TaskSpeculative {
 		return
 	}
-	started := *task
+	if task.StartedEventID != 0 {
+		t.persistStarted(identity)
+		return
+	}
+	scheduled := *task
+	t.s.Task = nil
+	t.appendScheduled(&scheduled)
+	t.durable = true
+}
+
+// persistStarted writes the events of a started task that history does not know yet.
+func (t *transition) persistStarted(identity string) {
+	if t.s.Task.Kind == TaskNormal {
+		return
+	}
+	started := *t.s.Task
+	started.Identity = identity
 	t.s.Task = nil
 	t.appendScheduled(&started)
-	if started.StartedEventID != 0 {
-		t.appendStarted(&started)
-	}
+	t.appendStarted(&started)
 	t.durable = true
 }
 

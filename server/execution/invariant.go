@@ -200,13 +200,16 @@ func (s *State) checkCallback(p *problems, key int64, c *Callback) {
 }
 
 func (s *State) checkRequests(p *problems) {
-	for _, id := range s.Requests.keys() {
-		r := s.Requests.get(id)
-		if r.EventID != 0 {
-			s.past(p, r.EventID, "event of request", id)
-			continue
+	for _, requests := range []requestTable{s.Requests, s.SignalRequests} {
+		for _, id := range requests.keys() {
+			r := requests.get(id)
+			if r.EventID != 0 {
+				s.past(p, r.EventID, "event of request", id)
+				continue
+			}
+			waits := s.bufferHas(func(e *historypb.HistoryEvent) bool { return e.EventType == r.EventType && slices.Contains(s.requestsOf(e), id) })
+			p.require(waits, "request %q: waits for an event that nobody has", id)
 		}
-		p.require(s.bufferHas(func(e *historypb.HistoryEvent) bool { return slices.Contains(s.requestsOf(e), id) }), "request %q: waits for an event that nobody has", id)
 	}
 }
 

@@ -3,6 +3,7 @@ package execution
 import (
 	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/protobuf/proto"
 )
@@ -31,7 +32,7 @@ func (t *transition) limitBuffer() {
 	}
 	attempt := t.s.Task.Attempt
 	t.closeStartedTask()
-	t.nextAttempt(attempt, "category=WorkflowTaskFailed", "cause=WorkflowTaskFailedCauseForceCloseCommand")
+	t.nextAttempt(attempt, taskFailedProblems(enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND)...)
 }
 
 // excess is what makes a run too large to go on.

@@ -78,7 +78,7 @@ func (t *transition) withdrawTask(requestID string) {
 		return
 	}
 	speculative := task.Kind == TaskSpeculative
-	t.materialise()
+	t.materialise("")
 	task = t.s.Task
 	if speculative { // one that carries updates is told of as if it had been started
 		task.StartedTime, task.Identity, task.RequestID = t.env.Now, serverIdentity, requestID

@@ -322,5 +322,8 @@ func (r *rig) showState() string {
 	for _, id := range s.Requests.keys() {
 		fmt.Fprintf(&b, "request %s: event %d\n", id, s.Requests.get(id).EventID)
 	}
+	for _, id := range s.SignalRequests.keys() {
+		fmt.Fprintf(&b, "signal %s: event %d\n", id, s.SignalRequests.get(id).EventID)
+	}
 	return b.String()
 }

@@ -174,7 +174,7 @@ func (r *eventRanges) decode(field protowire.Number, v value) {
 // requestsOf are the request ids that the event is noted under; some may be empty.
 func (s *State) requestsOf(e *historypb.HistoryEvent) []string {
 	if e.EventId == 1 {
-		return []string{s.startRequestID()}
+		return []string{s.RequestID}
 	}
 	switch a := e.GetAttributes().(type) {
 	case *historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes:
@@ -200,8 +200,16 @@ func (s *State) noteRequests(e *historypb.HistoryEvent) {
 	}
 }
 
+// requestsFor are those that an event of the type is noted under.
+func (s *State) requestsFor(kind enumspb.EventType) *requestTable {
+	if kind == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
+		return &s.SignalRequests
+	}
+	return &s.Requests
+}
+
 func (s *State) noteRequest(id string, e *historypb.HistoryEvent) {
 	if id != "" {
-		s.Requests.put(id, Request{EventType: e.EventType, EventID: e.EventId})
+		s.requestsFor(e.EventType).put(id, Request{EventType: e.EventType, EventID: e.EventId})
 	}
 }

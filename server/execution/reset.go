@@ -1,7 +1,6 @@
 package execution
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -31,11 +30,10 @@ type Reset struct {
 
 // Fork decides the first transition of the run that a reset creates.
 func Fork(c Reset, base *State, env Env) (Decision, error) {
-	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, base.startRequestID(), copyEvents(c.Prefix))
-	s.RequestID, s.BaseRequestID = c.RequestID, base.startRequestID()
-	if s.Task == nil || !s.Open() {
-		return Decision{}, serviceerror.NewInvalidArgument(fmt.Sprintf(
-			"StateRebuilder unable to Rebuild mutable state to event ID: %d, version: 0, this event must be at the boundary", s.NextEventID-1))
+	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, base.RequestID, copyEvents(c.Prefix))
+	s.ResetRequestID = c.RequestID
+	if err := c.mayFork(s); err != nil {
+		return Decision{}, err
 	}
 	s.HistorySize = int64(bytesOf(c.Prefix))
 	t := &transition{s: s, env: env, durable: true, visibility: true}
@@ -57,6 +55,49 @@ func Fork(c Reset, base *State, env Env) (Decision, error) {
 	return t.decision(), nil
 }
 
+// isRetried tells whether the last task of the events failed or timed out, and so has a further attempt pending that history
+// does not tell of.
+func isRetried(events []*historypb.HistoryEvent) bool {
+	for _, e := range slices.Backward(events) {
+		switch e.EventType {
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+			return true
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+			return e.GetWorkflowTaskFailedEventAttributes().GetCause() != enumspb.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			return false
+		}
+	}
+	return false
+}
+
+// mayFork tells whether a run can go on from the end of the prefix, which led to s: a task to undo must be pending then, and
+// events that happened at once cannot be told apart.
+func (c Reset) mayFork(s *State) error {
+	apart := c.isApart()
+	switch {
+	case s.Open() && (s.Task != nil || apart && s.Pause == nil && isRetried(c.Prefix)):
+		return nil
+	case apart:
+		return serviceerror.NewInvalidArgument(fmt.Sprintf(
+			"Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]: %d", s.NextEventID))
+	}
+	return serviceerror.NewInvalidArgument(fmt.Sprintf(
+		"StateRebuilder unable to Rebuild mutable state to event ID: %d, version: 0, this event must be at the boundary", s.NextEventID-1))
+}
+
+// isApart tells whether what follows the prefix happened after it. Those that were buffered are older than what they follow.
+func (c Reset) isApart() bool {
+	latest := time.Time{}
+	for _, e := range c.Prefix {
+		if at := e.EventTime.AsTime(); at.After(latest) {
+			latest = at
+		}
+	}
+	next := int64(len(c.Prefix) + 1)
+	return len(c.Later) == 0 || c.Later[0].EventId != next || c.Later[0].EventTime.AsTime().After(latest)
+}
+
 func copyEvents(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 	copied := make([]*historypb.HistoryEvent, len(events))
 	for i, e := range events {
@@ -67,6 +108,10 @@ func copyEvents(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 
 // failForReset ends the task at the fork, which begins the new run's own part of history.
 func (t *transition) failForReset(c Reset) {
+	if t.s.Task == nil {
+		t.s.TaskAttempt = 1
+		t.scheduleTask()
+	}
 	if t.s.Task.StartedEventID == 0 {
 		task := *t.s.Task
 		task.StartedTime, task.RequestID, task.Identity = t.env.Now, c.RequestID, serverIdentity
@@ -110,9 +155,6 @@ func (t *transition) restartActivities() {
 		t.s.Activities.edit(id).Stamp = t.stamp()
 	}
 }
-
-// startRequestID is the request id that event 1 goes with.
-func (s *State) startRequestID() string { return cmp.Or(s.BaseRequestID, s.RequestID) }
 
 // reapply brings what the outside did after the fork into the new run. A
 // request to cancel is not: who resets a run wants it to go on.

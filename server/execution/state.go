@@ -19,9 +19,10 @@ type State struct {
 	NamespaceID string
 	WorkflowID  string
 	RunID       string
-	RequestID   string // of the call that created the run
-	// BaseRequestID is the request id that event 1 goes with in a run that a reset created.
-	BaseRequestID string
+	// RequestID is the one of the call that event 1 goes with; a run that a reset created shares it with its base.
+	RequestID string
+	// ResetRequestID is the one of the reset that created the run.
+	ResetRequestID string
 
 	// Version counts transitions. It orders visibility records and guards the stored row.
 	Version     int64
@@ -53,14 +54,16 @@ type State struct {
 	WorkflowTaskFailures int32
 	LastStamp            int64
 
-	Activities         table[int64, Activity]
-	Timers             table[string, Timer]
-	Children           table[int64, Child]
-	ExternalSignals    table[int64, ExternalSignal]
-	ExternalCancels    table[int64, ExternalCancel]
-	Updates            table[string, Update]
-	UpdateCount        int64 // updates ever accepted, and the order of admission
+	Activities      table[int64, Activity]
+	Timers          table[string, Timer]
+	Children        table[int64, Child]
+	ExternalSignals table[int64, ExternalSignal]
+	ExternalCancels table[int64, ExternalCancel]
+	Updates         table[string, Update]
+	UpdateCount     int64 // updates ever accepted, and the order of admission
+	// Requests are the ids of starts that this run answered, SignalRequests those of its signals; one may be in both.
 	Requests           requestTable
+	SignalRequests     requestTable
 	Callbacks          table[int64, Callback]
 	Buffered           []*historypb.HistoryEvent // without ids, while a task is started
 	SignalCount        int64
@@ -233,6 +236,7 @@ func (s *State) fork() *State {
 	next.ExternalCancels = s.ExternalCancels.fork()
 	next.Updates = s.Updates.fork()
 	next.Requests = s.Requests.fork()
+	next.SignalRequests = s.SignalRequests.fork()
 	next.Callbacks = s.Callbacks.fork()
 	next.Buffered = s.Buffered[:len(s.Buffered):len(s.Buffered)]
 	next.ResetPoints = s.ResetPoints[:len(s.ResetPoints):len(s.ResetPoints)]
@@ -287,5 +291,8 @@ func (s *State) RunExpirationTime() time.Time {
 	return end
 }
 
-// KnowsRequest tells whether a request with the id was answered with this run.
+// KnowsRequest tells whether a start with the request id was answered with this run.
 func (s *State) KnowsRequest(id string) bool { return s.Requests.get(id) != nil }
+
+// KnowsSignal tells whether the run has a signal with the request id.
+func (s *State) KnowsSignal(id string) bool { return s.SignalRequests.get(id) != nil }

@@ -38,7 +38,7 @@ func (t *transition) endBackoff() {
 	if t.s.FirstTaskDelayed && !t.s.Paused() && due(t.s.ExecutionTime, t.env.Now) {
 		t.s.FirstTaskDelayed = false
 		t.scheduleTask()
-		t.materialise()
+		t.materialise("")
 	}
 }
 

@@ -27,7 +27,7 @@ func Verify(stored *State, events []*historypb.HistoryEvent) error {
 	if len(p.found) > 0 {
 		return p.error()
 	}
-	told := Rebuild(stored.NamespaceID, stored.WorkflowID, stored.RunID, stored.startRequestID(), events)
+	told := Rebuild(stored.NamespaceID, stored.WorkflowID, stored.RunID, stored.RequestID, events)
 	compareFacts(p, stored, told)
 	compareTask(p, stored, told)
 	size := int64(0)
@@ -200,16 +200,17 @@ func compareMaps[K cmp.Ordered, V comparable](p *problems, what string, stored, 
 }
 
 func compareRequests(p *problems, stored, told *State) {
-	requests := func(s *State) map[string]Request {
+	written := func(requests requestTable) map[string]Request {
 		known := make(map[string]Request)
-		for _, id := range s.Requests.keys() {
-			if r := s.Requests.get(id); r.EventID != 0 {
+		for _, id := range requests.keys() {
+			if r := requests.get(id); r.EventID != 0 {
 				known[id] = *r
 			}
 		}
 		return known
 	}
-	compareMaps(p, "request", requests(stored), requests(told))
+	compareMaps(p, "request", written(stored.Requests), written(told.Requests))
+	compareMaps(p, "signal with request", written(stored.SignalRequests), written(told.SignalRequests))
 }
 
 // comparePending looks at what waits for an outside event. An event in the

@@ -446,6 +446,7 @@ func promised(s *State) string {
 		fmt.Fprintf(&b, "activity %d %d %d\n", a.ScheduledEventID, a.Attempt, a.Stamp)
 	}
 	fmt.Fprintf(&b, "%v %v %v %v %v\n", s.Timers.keys(), s.Children.keys(), s.ExternalSignals.keys(), s.ExternalCancels.keys(), s.Requests.keys())
+	fmt.Fprintf(&b, "%v\n", s.SignalRequests.keys())
 	for _, u := range s.Updates.values() {
 		if u.Stage >= UpdateAccepted {
 			fmt.Fprintf(&b, "update %+v\n", *u)

@@ -70,7 +70,7 @@ func (e *Engine) reset(ctx context.Context, ns *cluster.Namespace, req *workflow
 	if err != nil {
 		return "", err
 	}
-	if current.RequestID == req.RequestId {
+	if current.ResetRequestID == req.RequestId {
 		return current.RunID, nil
 	}
 	if err := e.readForReset(ctx, r); err != nil {

@@ -84,7 +84,7 @@ func eagerAgain(s *execution.State) *execution.TaskStarted {
 
 func startLink(ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, b *begun) *commonpb.Link {
 	link := &commonpb.Link_WorkflowEvent{Namespace: ns.Name, WorkflowId: req.WorkflowId, RunId: b.entry.runID}
-	if b.started() || !req.OnConflictOptions.GetAttachRequestId() {
+	if !b.attached && (b.started() || !req.OnConflictOptions.GetAttachRequestId()) {
 		link.Reference = &commonpb.Link_WorkflowEvent_EventRef{EventRef: &commonpb.Link_WorkflowEvent_EventReference{
 			EventId: 1, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
 		}}
@@ -181,15 +181,8 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *entry) (*begun, error) {
 	state := existing.state
 	found := &begun{entry: existing, state: state}
-	if id := p.request.RequestId; id != "" {
-		if id == state.RequestID {
-			found.deduped = true
-			return found, nil
-		}
-		if state.KnowsRequest(id) {
-			found.attached = true
-			return found, nil
-		}
+	if found.answers(p) {
+		return found, nil
 	}
 	if p.parent != nil && startedBy(state, p.parent) {
 		found.deduped = true // a later run of the child's chain
@@ -208,6 +201,20 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 		return e.replace(s, ns, p, existing)
 	}
 	return nil, alreadyStarted("Workflow execution is already running. WorkflowId: %s, RunId: %s.", state)
+}
+
+// answers tells whether the run answered an earlier call with the request id. A start with a signal is known by its signal.
+func (b *begun) answers(p starting) bool {
+	id := p.request.RequestId
+	switch {
+	case id == "":
+	case p.signal != nil:
+		b.attached = b.state.KnowsSignal(id)
+	default:
+		b.deduped = id == b.state.RequestID
+		b.attached = !b.deduped && b.state.KnowsRequest(id)
+	}
+	return b.deduped || b.attached
 }
 
 // startedBy tells whether the run belongs to the chain that the parent's command started.

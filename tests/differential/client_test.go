@@ -77,7 +77,7 @@ func (p *player) start(ctx context.Context, w int, random *rand.Rand) *called {
 func (p *player) signal(ctx context.Context, w int, random *rand.Rand) *called {
 	return invoke(ctx, "SignalWorkflowExecution", p.service.SignalWorkflowExecution, &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowExecution: p.anyExecution(w, random), SignalName: pick(random, "one", "two", ""),
-		Input: payloads("signal"), Identity: "client", RequestId: pick(random, "", p.requestID(), "same"),
+		Input: payloads("signal"), Identity: "client", RequestId: pick(random, "", p.requestID(), fmt.Sprintf("same-%d", len(p.runs))), // a reset forgets ids elsewhere
 	})
 }
 
@@ -126,6 +126,12 @@ func (p *player) reset(ctx context.Context, w int, random *rand.Rand) *called {
 	finish := int64(random.IntN(len(r.history)+2) + 1)
 	if ends := workflowTaskEnds(r); len(ends) > 0 && random.IntN(5) > 0 {
 		finish = pick(random, ends...)
+	}
+	if finish == 2 && r.history[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != "" {
+		finish++ // whether a chained run waits before its first task depends on how long its base took
+	}
+	if 4 < finish && finish <= int64(len(r.history)) && r.history[finish-2].GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED {
+		finish++ // behind the started event: but for the first task it may have been stored with the scheduled one
 	}
 	return invoke(ctx, "ResetWorkflowExecution", p.service.ResetWorkflowExecution, &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w), RunId: r.id},

@@ -25,6 +25,8 @@ const (
 	environmentAddress = "PERDURE_DIFF_ADDRESS"
 	// environmentSeeds is how many plans are played, environmentFirstSeed the first one.
 	environmentSeeds, environmentFirstSeed = "PERDURE_DIFF_SEEDS", "PERDURE_DIFF_FIRST_SEED"
+	// environmentFolder is where the whole records of least plans that differ go; without it none are kept.
+	environmentFolder = "PERDURE_DIFF_FOLDER"
 	// seedsUsual takes a few seconds.
 	seedsUsual = 12
 	// repetitionsMost bounds the plays that make a failing plan smaller.
@@ -48,6 +50,7 @@ func TestServersAnswerAlike(t *testing.T) {
 				return
 			}
 			steps, difference = pair.minimize(t, steps, difference)
+			difference.keep(t, seed)
 			require.Fail(t, "the servers differ", "least plan:\n%s\n%s", steps, difference)
 		})
 	}
@@ -102,11 +105,25 @@ func dial(t *testing.T, address string) workflowservice.WorkflowServiceClient {
 
 // difference is the first step that shows different things.
 type difference struct {
-	step int
-	text string
+	step    int
+	text    string
+	records [2][]string
 }
 
 func (d *difference) String() string { return fmt.Sprintf("at step %d:\n%s", d.step, d.text) }
+
+// keep writes the records of both servers to files, for a look with other tools.
+func (d *difference) keep(t *testing.T, seed int) {
+	t.Helper()
+	folder := os.Getenv(environmentFolder)
+	if folder == "" {
+		return
+	}
+	for i, record := range d.records {
+		file := filepath.Join(folder, fmt.Sprintf("seed-%d-%c.txt", seed, 'a'+i))
+		require.NoError(t, os.WriteFile(file, []byte(strings.Join(record, "\n\n")+"\n"), 0o600))
+	}
+}
 
 // compare plays steps on both servers at the same time.
 func (p *pair) compare(t *testing.T, steps plan) *difference {
@@ -124,6 +141,7 @@ func (p *pair) compare(t *testing.T, steps plan) *difference {
 	require.NoError(t, errs[1], "on %s", p.names[1])
 	found := compareRecords(records[0], records[1])
 	if found != nil {
+		found.records = records
 		found.text = fmt.Sprintf("- %s\n+ %s\n%s", p.names[0], p.names[1], found.text)
 	}
 	return found

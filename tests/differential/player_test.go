@@ -31,7 +31,8 @@ type run struct {
 	workflow    int
 	id          string
 	history     []*historypb.HistoryEvent
-	shown       int // events that are in the record already
+	shown       int  // events that are in the record already
+	unordered   bool // see player.disturb
 	description *workflowservice.DescribeWorkflowExecutionResponse
 	final       bool // closed and in the record
 }
@@ -81,6 +82,9 @@ func play(ctx context.Context, service workflowservice.WorkflowServiceClient, pr
 func (p *player) take(ctx context.Context, s step) (string, error) {
 	random := rand.New(rand.NewPCG(s.Seed, 2))
 	call := moves[s.Kind](p, ctx, s.Workflow, random)
+	if call != nil && call.err != nil {
+		p.disturb(ctx, s.Workflow, s.Kind == "completeWorkflow")
+	}
 	p.awaitAdmissions(ctx)
 	if call == nil {
 		return s.Kind + ": nothing to do", nil

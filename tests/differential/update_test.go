@@ -1,13 +1,16 @@
 package differential
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	protocolpb "go.temporal.io/api/protocol/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
 )
@@ -27,6 +30,7 @@ type updateCall struct {
 
 	accepted, ended bool // as the worker said
 	recorded        bool
+	lost            bool // see player.disturb
 }
 
 func (u *updateCall) isAnswered() bool {
@@ -35,6 +39,43 @@ func (u *updateCall) isAnswered() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// waits tells whether no worker has answered and neither has the server.
+func (u *updateCall) waits() bool { return !u.accepted && !u.ended && !u.isAnswered() }
+
+// disturb is for failed calls on w. Some servers lose the updates that are not completed then, and take them up again by
+// themselves: in any order after a failed answer of a worker, whose other effects are the same everywhere. After another call
+// that failed the rest of the run is left alone.
+func (p *player) disturb(ctx context.Context, w int, byWorker bool) {
+	r := p.current(w)
+	if r == nil || !r.isOpen() {
+		return
+	}
+	if byWorker {
+		r.unordered = true
+		return
+	}
+	if !p.hasOpenUpdates(w) {
+		return
+	}
+	for _, u := range p.updates {
+		u.lost = u.lost || u.runID == r.id
+	}
+	delete(p.tasks, w)
+	r.final = true
+	// One that cannot be closed was closed by the failed call.
+	_, _ = p.service.TerminateWorkflowExecution(ctx, &workflowservice.TerminateWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w), RunId: r.id},
+	})
+	r.description.WorkflowExecutionInfo.Status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+}
+
+// inOrder sorts the messages of a task when their order is not the same everywhere.
+func (p *player) inOrder(r *run, task *workflowservice.PollWorkflowTaskQueueResponse) {
+	if r.unordered {
+		slices.SortFunc(task.GetMessages(), func(a, b *protocolpb.Message) int { return cmp.Compare(a.GetId(), b.GetId()) })
 	}
 }
 
@@ -63,13 +104,18 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 		u.answer, u.err = p.service.UpdateWorkflowExecution(ctx, request)
 	}()
 	p.awaitAdmission(ctx, u)
+	if u.isAnswered() && u.err != nil {
+		u.ended = true
+		p.disturb(ctx, w, false)
+		u.lost = false
+	}
 	return &called{name: "UpdateWorkflowExecution", request: request}
 }
 
 // awaitAdmissions waits for all that no worker saw: a server may lose those at an error and take them up again by itself.
 func (p *player) awaitAdmissions(ctx context.Context) {
 	for _, u := range p.updates {
-		if r := p.current(u.workflow); r != nil && r.id == u.runID && r.isOpen() && !u.accepted && !u.ended && !u.isAnswered() {
+		if r := p.current(u.workflow); r != nil && r.id == u.runID && r.isOpen() && u.waits() && !u.lost {
 			p.awaitAdmission(ctx, u)
 		}
 	}
@@ -105,6 +151,8 @@ func (p *player) mustAnswer(u *updateCall) bool {
 	switch r := p.findRun(u.runID); {
 	case r == nil || !r.isOpen():
 		return true
+	case u.lost:
+		return false
 	case u.ended:
 		return true
 	}
@@ -115,7 +163,7 @@ func (p *player) mustAnswer(u *updateCall) bool {
 func (p *player) answeredUpdates() []any {
 	var shown []any
 	for _, u := range p.updates {
-		if u.recorded || !u.isAnswered() {
+		if u.recorded || u.lost || !u.isAnswered() {
 			continue
 		}
 		u.recorded = true
@@ -132,7 +180,7 @@ func (p *player) answeredUpdates() []any {
 func (p *player) hasOpenUpdates(w int) bool {
 	r := p.current(w)
 	for _, u := range p.updates {
-		if u.workflow == w && r != nil && u.runID == r.id && !u.ended && r.isOpen() && !u.recorded {
+		if u.workflow == w && r != nil && u.runID == r.id && !u.ended && !u.lost && r.isOpen() && !u.recorded {
 			return true
 		}
 	}
@@ -143,7 +191,7 @@ func (p *player) hasOpenUpdates(w int) bool {
 func (p *player) hasAdmittedUpdates(w int) bool {
 	r := p.current(w)
 	for _, u := range p.updates {
-		if u.workflow == w && u.runID == r.id && !u.accepted && !u.ended && !u.isAnswered() {
+		if u.workflow == w && u.runID == r.id && u.waits() && !u.lost {
 			return true
 		}
 	}

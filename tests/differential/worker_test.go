@@ -32,6 +32,7 @@ func (p *player) pollWorkflow(ctx context.Context, w int, _ *rand.Rand) *called 
 		Namespace: namespace, TaskQueue: p.workflowQueue(w), Identity: "worker",
 	})
 	if task := call.answer.(*workflowservice.PollWorkflowTaskQueueResponse); len(task.GetTaskToken()) > 0 {
+		p.inOrder(r, task)
 		p.tasks[w] = task
 	}
 	return call
@@ -61,7 +62,8 @@ func (p *player) completeWorkflow(ctx context.Context, w int, random *rand.Rand)
 	call := invoke(ctx, "RespondWorkflowTaskCompleted", p.service.RespondWorkflowTaskCompleted,
 		&workflowservice.RespondWorkflowTaskCompletedRequest{
 			Namespace: namespace, TaskToken: task.GetTaskToken(), Identity: "worker", Commands: d.commands, Messages: d.messages,
-			ReturnNewWorkflowTask: random.IntN(8) == 0, ForceCreateNewWorkflowTask: random.IntN(10) == 0,
+			// A worker that has the next task at once hides what comes of the reply by itself.
+			ReturnNewWorkflowTask: random.IntN(8) == 0 && !d.hasSoon(), ForceCreateNewWorkflowTask: random.IntN(10) == 0,
 		})
 	if call.err != nil {
 		return call
@@ -69,6 +71,7 @@ func (p *player) completeWorkflow(ctx context.Context, w int, random *rand.Rand)
 	d.confirm()
 	answer := call.answer.(*workflowservice.RespondWorkflowTaskCompletedResponse)
 	if next := answer.GetWorkflowTask(); len(next.GetTaskToken()) > 0 {
+		p.inOrder(p.current(w), next)
 		p.tasks[w] = next
 	}
 	return call

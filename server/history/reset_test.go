@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/store"
 	"perdure/server/store/fault"
@@ -139,5 +141,44 @@ func TestResetRefuses(t *testing.T) {
 		_, err := n.ResetWorkflowExecution(t.Context(), shop, resetRequest("nobody", "", 4))
 		require.True(t, isNotFound(err))
 		require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, n.status("a", run))
+	})
+}
+
+// A run goes on from behind a task that failed, too: its further attempt is pending there, although history does not tell.
+func TestResetBehindAFailedTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		old := n.begin("a")
+		_, err := n.RespondWorkflowTaskFailed(t.Context(), shop, &workflowservice.RespondWorkflowTaskFailedRequest{TaskToken: n.take().TaskToken})
+		require.NoError(t, err)
+		n.pause()
+		require.NoError(t, n.signal("a", "1"))
+		run := n.resetTo("a", old, 5)
+		events := n.history("a", run)
+		require.Equal(t, 2, times(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED))
+		require.Equal(t, 3, times(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED))
+		require.Equal(t, 1, times(events, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED))
+		n.complete(n.take(), finish())
+	})
+}
+
+// Where no task is pending, or events happened at once, a run cannot go on from.
+func TestResetWithoutATask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		old := n.begin("a")
+		n.pause()
+		n.complete(n.take(), timer("t", time.Second))
+		n.complete(n.take())
+		events := n.history("a", old)
+		require.Equal(t, enumspb.EVENT_TYPE_TIMER_FIRED, events[5].EventType)
+		for fork, words := range map[int64]string{2: "at the boundary", 5: "at the boundary", 6: "WorkflowTaskScheduled +1", 7: "at the boundary"} {
+			_, err := n.ResetWorkflowExecution(t.Context(), shop, resetRequest("a", old, fork))
+			var invalid *serviceerror.InvalidArgument
+			require.ErrorAs(t, err, &invalid, "event %d", fork)
+			require.ErrorContains(t, err, words, "event %d", fork)
+		}
 	})
 }

@@ -207,7 +207,9 @@ func (s *State) checkRequests(p *problems) {
 				s.past(p, r.EventID, "event of request", id)
 				continue
 			}
-			waits := s.bufferHas(func(e *historypb.HistoryEvent) bool { return e.EventType == r.EventType && slices.Contains(s.requestsOf(e), id) })
+			waits := s.bufferHas(func(e *historypb.HistoryEvent) bool {
+				return e.EventType == r.EventType && slices.Contains(s.requestsOf(e), id)
+			})
 			p.require(waits, "request %q: waits for an event that nobody has", id)
 		}
 	}

@@ -94,12 +94,13 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	})
 	s.makeOutbound(c, o)
 	s.matching = matching.New(matching.Config{
-		Store: s.store, Leases: leases, Namespaces: s.namespaces,
+		Store: s.store, Leases: leases, Namespaces: s.namespaces, Routes: s.rollout,
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
 	})
 	engine, err := history.New(history.Config{
 		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer, Outbound: s.outbound,
-		Limits: executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
+		Deployments: s.rollout,
+		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
 		CacheEntries: c.Limits.CacheRunsMax, CacheBytes: int64(c.Limits.CacheBytesMax),
 		LongPoll: c.Limits.LongPollMax, BufferedQueries: c.Limits.QueriesBufferedMax, NoPollerWindow: c.Limits.QueryPollerWindow,
@@ -110,7 +111,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	leases.Leases = engine
 	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
 	s.matching.SetHistory(engine)
-	s.rollout.Connect(s.matching)
+	s.rollout.Connect(s.matching, s.matching.Rerouted)
 	if err := s.rollout.Load(ctx); err != nil {
 		return err
 	}

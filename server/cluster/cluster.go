@@ -14,6 +14,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"perdure/server/match"
 	"perdure/server/versioning"
 )
 
@@ -178,6 +179,10 @@ type Task struct {
 	Volatile bool
 	// FromBacklog is set by matching: the task came from the durable backlog.
 	FromBacklog bool
+	// Direct says which versions of workers the task is for.
+	Direct match.Directive
+	// Worker is the version that has the run in its sticky queue.
+	Worker match.Version
 }
 
 // QueryTask is a query that goes to a poller without changing the execution.
@@ -186,6 +191,10 @@ type QueryTask struct {
 	Execution ExecutionRef
 	// Response is what the poller gets, complete but for its task token.
 	Response *workflowservice.PollWorkflowTaskQueueResponse
+	// Direct says which versions of workers the query is for.
+	Direct match.Directive
+	// Worker is the version that has the run in its sticky queue.
+	Worker match.Version
 }
 
 // QueryResult is the worker's answer.

@@ -21,7 +21,7 @@ type Inheritance struct {
 // keeps: one that pins to a version which serves the queue.
 func (s *State) inheritedOverride(routes *deployment.Table, queue string) *workflowpb.VersioningOverride {
 	o := s.VersioningOverride
-	if o.GetPinned() == nil || !routes.Member(deployment.WorkflowQueue(queue), overridden(o)) {
+	if o.GetPinned() == nil || !routes.Member(deployment.WorkflowQueue(queue), Overridden(o)) {
 		return nil
 	}
 	return o

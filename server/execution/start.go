@@ -98,7 +98,7 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 
 // mayStartHere tells whether the caller's worker is of the version that the queue would choose.
 func (c Start) mayStartHere(env Env) bool {
-	d := match.Directive{Pinned: overridden(c.Inherit.Override), Key: c.Request.WorkflowId}
+	d := match.Directive{Pinned: Overridden(c.Inherit.Override), Key: c.Request.WorkflowId}
 	version, _ := env.Routes.Target(deployment.WorkflowQueue(c.Request.TaskQueue.GetName()), d)
 	return version == match.WorkerVersion(c.Request.EagerWorkerDeploymentOptions)
 }

@@ -44,8 +44,8 @@ type Versioning struct {
 	Notified *historypb.DeclinedTargetVersionUpgrade
 }
 
-// overridden is the version that an override pins to; zero: it does not.
-func overridden(o *workflowpb.VersioningOverride) match.Version {
+// Overridden is the version that an override pins to; zero: it does not.
+func Overridden(o *workflowpb.VersioningOverride) match.Version {
 	if once := o.GetOneTime(); once != nil {
 		return match.VersionOf(once.GetTargetDeploymentVersion())
 	}
@@ -54,7 +54,7 @@ func overridden(o *workflowpb.VersioningOverride) match.Version {
 
 // behavior is the effective one and, when that is pinned, the version.
 func behavior(o *workflowpb.VersioningOverride, v *Versioning) (enumspb.VersioningBehavior, match.Version) {
-	if version := overridden(o); version != (match.Version{}) {
+	if version := Overridden(o); version != (match.Version{}) {
 		return pinned, version
 	}
 	switch {
@@ -227,7 +227,7 @@ func (t *transition) resolveOverride(o *workflowpb.VersioningOverride) (*workflo
 		o = proto.CloneOf(o)
 		o.GetPinned().Version = version.Proto()
 	}
-	version := overridden(o)
+	version := Overridden(o)
 	if queue := t.s.StartedAttributes().GetTaskQueue().GetName(); version != (match.Version{}) && !t.env.Routes.Member(deployment.WorkflowQueue(queue), version) {
 		return nil, ErrNotMember(version, queue)
 	}

@@ -67,11 +67,15 @@ func versionOf(req versioned) (match.Version, error) {
 	v, ok := match.ParseDotted(text)
 	switch {
 	case !ok:
-		return v, apierr.InvalidArgument("invalid version string %q, expected format is \"<deployment_name>.<build_id>\"", text)
+		return v, errNotDotted(text)
 	case v == match.Version{}:
 		return v, errNoDeploymentName
 	}
 	return v, nil
+}
+
+func errNotDotted(text string) error {
+	return apierr.InvalidArgument("invalid version string %q, expected format is \"<deployment_name>.<build_id>\"", text)
 }
 
 var errNoDeploymentName = serviceerror.NewInvalidArgument("WorkerDeploymentName cannot be empty")
@@ -147,7 +151,7 @@ func (f *Frontend) buildOf(req routed) (string, error) {
 		v, ok := match.ParseDotted(text)
 		switch {
 		case !ok:
-			return "", apierr.InvalidArgument("invalid version string %q, expected format is \"<deployment_name>.<build_id>\"", text)
+			return "", errNotDotted(text)
 		case v != match.Version{} && v.Deployment != name:
 			return "", apierr.InvalidArgument("invalid version string '%s' does not match deployment name '%s'", text, name)
 		}

@@ -141,7 +141,7 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 			Deployments: 20, Deployment: deployment.Limits{Versions: 10, QueuesPerVersion: 10, MetadataBytes: 1000},
 		},
 	})
-	deployments.Connect(b.behind)
+	deployments.Connect(b.behind, nil)
 	require.NoError(t, deployments.Load(ctx))
 	t.Cleanup(func() { require.NoError(t, deployments.Stop(context.Background())) })
 	c := frontend.Config{

@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
@@ -82,11 +83,16 @@ func (f *Frontend) checkOptions(o *workflowpb.WorkflowExecutionOptions, mask *fi
 	if _, err := fieldmaskpb.New(&workflowpb.WorkflowExecutionOptions{}, mask.GetPaths()...); err != nil {
 		return apierr.InvalidArgument("invalid UpdateMask: %v", err)
 	}
-	if override := o.GetVersioningOverride(); override != nil {
-		if err := checkOverride(override, ""); err != nil {
-			return err
+	for _, path := range mask.GetPaths() {
+		if path != "versioning_override" && strings.HasPrefix(path, "versioning_override.") {
+			return apierr.InvalidArgument("error applying update_options: versioning_override doesn't support partial updates")
 		}
 	}
+	override, err := canonicalOverride(o.GetVersioningOverride(), false)
+	if err != nil {
+		return err
+	}
+	o.VersioningOverride = override
 	return f.checkPriority(o.GetPriority())
 }
 

@@ -3,15 +3,21 @@ package frontend
 import (
 	"context"
 
+	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	querypb "go.temporal.io/api/query/v1"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/server/apierr"
 )
 
 // RespondWorkflowTaskCompleted brings the commands of a workflow task. They
 // are checked by history, since a wrong command fails the task.
 func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, req *workflowservice.RespondWorkflowTaskCompletedRequest) (*workflowservice.RespondWorkflowTaskCompletedResponse, error) {
 	if err := f.checkIdentity(req.GetIdentity()); err != nil {
+		return nil, err
+	}
+	if err := resolveWorker(req); err != nil {
 		return nil, err
 	}
 	for id, result := range req.GetQueryResults() {
@@ -22,6 +28,26 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, req *workfl
 		}
 	}
 	return f.history.RespondWorkflowTaskCompleted(ctx, namespaceOf(ctx), req)
+}
+
+// resolveWorker reads the older form in which a worker tells its version, and
+// requires a version of a worker that tells how its runs change versions.
+func resolveWorker(req *workflowservice.RespondWorkflowTaskCompletedRequest) error {
+	//nolint:staticcheck // older workers send it
+	if d := req.GetDeployment(); d != nil && req.GetDeploymentOptions() == nil {
+		req.DeploymentOptions = &deploymentpb.WorkerDeploymentOptions{
+			DeploymentName: d.GetSeriesName(), BuildId: d.GetBuildId(), WorkerVersioningMode: enumspb.WORKER_VERSIONING_MODE_VERSIONED,
+		}
+	}
+	o := req.GetDeploymentOptions()
+	versioned := o.GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED
+	switch {
+	case req.GetVersioningBehavior() != enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED && !versioned:
+		return apierr.InvalidArgument("versioning behavior cannot be specified without deployment options being set with versioned mode")
+	case versioned && (o.GetDeploymentName() == "" || o.GetBuildId() == ""):
+		return apierr.InvalidArgument("Deployment name and build id must be set together.")
+	}
+	return nil
 }
 
 // RespondWorkflowTaskFailed tells that a workflow task failed.

@@ -104,6 +104,7 @@ func takeOver(req *workflowservice.SignalWithStartWorkflowExecutionRequest, star
 	req.WorkflowTaskTimeout = start.GetWorkflowTaskTimeout()
 	req.WorkflowStartDelay = start.GetWorkflowStartDelay()
 	req.RequestId = start.GetRequestId()
+	req.VersioningOverride = start.GetVersioningOverride()
 	req.WorkflowIdReusePolicy = start.GetWorkflowIdReusePolicy()
 	req.WorkflowIdConflictPolicy = start.GetWorkflowIdConflictPolicy()
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/robfig/cron/v3"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -71,7 +70,10 @@ func (f *Frontend) checkStart(ctx context.Context, ns *cluster.Namespace, req *w
 		func() error { return checkOnConflict(req.GetOnConflictOptions()) },
 		func() error { return checkSearchAttributes(ns, req.GetSearchAttributes()) },
 		func() error { return f.checkStartSizes(ctx, req) },
-		func() error { return checkOverride(req.GetVersioningOverride(), req.GetTaskQueue().GetName()) },
+		func() (err error) {
+			req.VersioningOverride, err = f.startOverride(ctx, ns, req.GetVersioningOverride(), req.GetTaskQueue().GetName())
+			return err
+		},
 	} {
 		if err := check(); err != nil {
 			return err
@@ -203,19 +205,4 @@ func (f *Frontend) checkStartSizes(ctx context.Context, req *workflowservice.Sta
 		return apierr.InvalidArgument("Memo size exceeds limit.")
 	}
 	return f.checkBlob(ctx, req.GetInput())
-}
-
-// checkOverride refuses a run pinned to a worker deployment version: no queue
-// has one as long as the server has no worker deployments.
-func checkOverride(o *workflowpb.VersioningOverride, queue string) error {
-	if pinned := o.GetPinned(); pinned != nil {
-		v := pinned.GetVersion()
-		return serviceerror.NewFailedPreconditionf("Pinned version '%s:%s' is not present in task queue '%s' of type 'Workflow'",
-			v.GetDeploymentName(), v.GetBuildId(), queue)
-	}
-	//nolint:staticcheck // old clients send the deprecated form
-	if o.GetBehavior() == enumspb.VERSIONING_BEHAVIOR_PINNED {
-		return apierr.InvalidArgument("must provide deployment (deprecated) or pinned version if behavior is 'PINNED'")
-	}
-	return nil
 }

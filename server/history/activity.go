@@ -21,7 +21,7 @@ import (
 func (e *Engine) StartActivityTask(ctx context.Context, task *cluster.Task, poll *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
 	d, en, err := e.onTask(ctx, task, execution.StartActivity{
 		ScheduledEventID: task.ScheduledEventID, Stamp: task.Stamp, Identity: poll.Identity, RequestID: uuid.NewString(),
-		WorkerVersion: nil,
+		Worker: workerOf(poll),
 	})
 	if err != nil {
 		return nil, err

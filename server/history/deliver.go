@@ -123,6 +123,12 @@ func messageID(en *entry, initiatedEventID int64) string {
 func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry, child *execution.Child) (execution.Command, error) {
 	a := child.Initiated.GetStartChildWorkflowExecutionInitiatedEventAttributes()
 	parent := en.view0()
+	inherit, ok := e.inherited(parent, a.TaskQueue.GetName(), a.VersioningOverride)
+	if !ok {
+		return execution.ChildStartFailed{
+			InitiatedEventID: child.InitiatedEventID, Cause: enumspb.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_INVALID_VERSIONING_OVERRIDE,
+		}, nil
+	}
 	b, err := e.start(ctx, ns, starting{
 		request: &workflowservice.StartWorkflowExecutionRequest{
 			Namespace: ns.Name, WorkflowId: a.WorkflowId, WorkflowType: a.WorkflowType, TaskQueue: a.TaskQueue, Input: a.Input,
@@ -133,7 +139,8 @@ func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry
 		parent: &execution.Parent{
 			Namespace: ns.Name, NamespaceID: ns.ID, Execution: parent.Execution(), InitiatedEventID: child.InitiatedEventID, Root: parent.Root(),
 		},
-		reuse: a.WorkflowIdReusePolicy, conflict: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, kind: "child",
+		inherit: inherit,
+		reuse:   a.WorkflowIdReusePolicy, conflict: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, kind: "child",
 	})
 	var exists *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &exists) {

@@ -39,9 +39,11 @@ type Config struct {
 	Shards     ShardObserver // may be nil
 	Indexer    Indexer
 	Outbound   cluster.Outbound // nil: no calls leave the cluster
-	Limits     execution.Limits
-	Logger     *slog.Logger
-	Metrics    *metrics.Registry
+	// Deployments divide task queues among versions of workers; nil: all workers are alike.
+	Deployments cluster.Deployments
+	Limits      execution.Limits
+	Logger      *slog.Logger
+	Metrics     *metrics.Registry
 	// Owner names this node in leases. A process with the same owner takes its former leases over at once.
 	Owner string
 	// LeaseDuration is how long a silent owner keeps others away. Default 10 s.
@@ -247,7 +249,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func (e *Engine) env(ns *cluster.Namespace) execution.Env {
 	e.names.note(ns)
 	return execution.Env{
-		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits,
+		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits, Routes: e.routes(ns.ID),
 		Namespace: execution.Namespace{
 			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, BadBinaries: ns.BadBinaries,
 		},

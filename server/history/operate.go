@@ -75,5 +75,6 @@ func (e *Engine) UpdateWorkflowExecutionOptions(ctx context.Context, ns *cluster
 		return nil, err
 	}
 	options, _ := d.Reply.(*workflowpb.WorkflowExecutionOptions)
+	e.pinnedByHand(ns.ID, options.GetVersioningOverride())
 	return &workflowservice.UpdateWorkflowExecutionOptionsResponse{WorkflowExecutionOptions: options}, nil
 }

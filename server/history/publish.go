@@ -127,7 +127,7 @@ func (e *Engine) offer(en *entry, o *execution.Offer) {
 		},
 		ScheduledEventID: o.ScheduledEventID, Stamp: o.Stamp, ScheduledTime: o.ScheduledTime, ExpiresAt: o.ExpiresAt,
 		Priority: o.Priority.GetPriorityKey(), FairnessKey: o.Priority.GetFairnessKey(), FairnessWeight: o.Priority.GetFairnessWeight(),
-		Volatile: o.Volatile,
+		Volatile: o.Volatile, Direct: o.Direct, Worker: o.Worker,
 	}
 	if o.Workflow {
 		task.Queue.Type = enumspb.TASK_QUEUE_TYPE_WORKFLOW

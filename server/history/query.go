@@ -16,6 +16,7 @@ import (
 
 	"perdure/server/cluster"
 	"perdure/server/execution"
+	"perdure/server/match"
 	"perdure/server/metrics"
 )
 
@@ -249,17 +250,21 @@ func (e *Engine) noAnswer(en *entry) error {
 	lookup, ok := e.cfg.Matching.(cluster.PollerLookup)
 	en.mu.Lock()
 	name := en.state.StartedAttributes().GetTaskQueue().GetName()
+	version := en.state.PinnedVersion()
 	en.mu.Unlock()
 	if !ok {
 		return errQueryTimeout()
 	}
 	queue := cluster.TaskQueue{NamespaceID: en.workflow.NamespaceID, Name: name, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 	for _, p := range lookup.RecentPollers(queue) {
+		if version != (match.Version{}) && workerOf(p) != version {
+			continue
+		}
 		if time.Since(p.LastAccessTime.AsTime()) < e.cfg.NoPollerWindow {
 			return errQueryTimeout()
 		}
 	}
-	return serviceerror.NewFailedPrecondition("no poller seen for task queue recently, worker may be down")
+	return errNoPoller(version)
 }
 
 // queryDirectly sends the query to a worker without a workflow task.
@@ -276,7 +281,7 @@ func (e *Engine) queryDirectly(ctx context.Context, en *entry, s *execution.Stat
 	}
 	r := queryTaskResponse(s, query)
 	r.History, r.NextPageToken = &historypb.History{Events: events}, token
-	return e.dispatchQuery(ctx, en, normalTaskQueue(en, s), r)
+	return e.dispatchQuery(ctx, en, s, normalTaskQueue(en, s), r)
 }
 
 // querySticky tries the worker that has the run in its cache. False: use the normal queue.
@@ -287,7 +292,7 @@ func (e *Engine) querySticky(ctx context.Context, en *entry, s *execution.State,
 	defer cancel()
 	r := queryTaskResponse(s, query)
 	r.History = &historypb.History{}
-	outcome := e.dispatchQuery(limited, en, queue, r)
+	outcome := e.dispatchQuery(limited, en, s, queue, r)
 	if outcome.err == nil || ctx.Err() != nil {
 		return outcome, true
 	}
@@ -317,9 +322,9 @@ func queryTaskResponse(s *execution.State, query *querypb.WorkflowQuery) *workfl
 	}
 }
 
-func (e *Engine) dispatchQuery(ctx context.Context, en *entry, queue cluster.TaskQueue, r *workflowservice.PollWorkflowTaskQueueResponse) queryOutcome {
+func (e *Engine) dispatchQuery(ctx context.Context, en *entry, s *execution.State, queue cluster.TaskQueue, r *workflowservice.PollWorkflowTaskQueueResponse) queryOutcome {
 	result, err := e.cfg.Matching.DispatchQuery(ctx, &cluster.QueryTask{
-		Queue: queue, Response: r, Execution: cluster.ExecutionRef{
+		Queue: queue, Response: r, Direct: s.Directive(), Worker: s.StickyWorker, Execution: cluster.ExecutionRef{
 			NamespaceID: en.workflow.NamespaceID, WorkflowID: en.workflow.WorkflowID, RunID: en.runID, Slot: en.key.Slot, Exec: en.key.Exec,
 		},
 	})

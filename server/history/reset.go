@@ -191,6 +191,7 @@ func (e *Engine) queueFork(s *shard, r *resetting, runID string) (*entry, *ticke
 	}
 	e.committer.enqueue(en, d, changes...)
 	s.register(en)
+	e.pinnedByHand(r.ns.ID, d.State.VersioningOverride)
 	return en, en.ticket, nil
 }
 

@@ -21,6 +21,7 @@ type starting struct {
 	signal   *execution.Signal
 	update   *execution.AdmitUpdate
 	parent   *execution.Parent
+	inherit  execution.Inheritance
 	reuse    enumspb.WorkflowIdReusePolicy
 	conflict enumspb.WorkflowIdConflictPolicy
 	kind     string
@@ -305,7 +306,7 @@ func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *endi
 // beginRunAs decides and queues the first transition of a run.
 func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) (*begun, error) {
 	d, err := execution.Begin(execution.Start{
-		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent,
+		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent, Inherit: p.inherit,
 		Eager: p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
 	}, e.env(ns))
 	if err != nil {
@@ -321,6 +322,7 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 	}
 	e.committer.enqueue(en, d, companions...)
 	s.register(en)
+	e.pinnedByHand(ns.ID, d.State.VersioningOverride)
 	metrics.WorkflowsStarted.In(e.cfg.Metrics, metrics.Started{Namespace: ns.Name, Kind: p.kind}).Inc()
 	eager, _ := d.Reply.(*execution.TaskStarted)
 	return &begun{entry: en, state: d.State, isNew: true, eager: eager}, nil

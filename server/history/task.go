@@ -24,6 +24,7 @@ import (
 func (e *Engine) StartWorkflowTask(ctx context.Context, task *cluster.Task, poll *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	d, en, err := e.onTask(ctx, task, execution.StartTask{
 		ScheduledEventID: task.ScheduledEventID, Stamp: task.Stamp, Identity: poll.Identity, RequestID: uuid.NewString(),
+		Worker: workerOf(poll),
 	})
 	if err != nil {
 		return nil, err

@@ -46,6 +46,9 @@ func (q *queue) discovered(lanes []store.QueueBacklog, shard int32, reports *out
 	}
 	q.settleAll()
 	q.dispatch(time.Now(), reports)
+	if q.routed() {
+		q.sweep() // the routing may have changed while nobody had the queue
+	}
 }
 
 // knownOf counts the known ids among those that were found in each lane.
@@ -186,6 +189,7 @@ func (b *backlog) forgetGone() {
 // takeRows brings a lane's rows into memory. all tells that the store has no
 // more up to until.
 func (q *queue) takeRows(l *lane, rows []store.QueueTask, until int64, all bool) {
+	var taken []*entry
 	for _, row := range rows {
 		l.readLevel = row.ID
 		if _, known := q.backlog.known[row.ID]; known {
@@ -198,8 +202,9 @@ func (q *queue) takeRows(l *lane, rows []store.QueueTask, until int64, all bool)
 			q.engine.logger.Error("a task of the backlog is damaged", "task_queue", q.key.name, "error", err)
 			continue
 		}
-		q.takeRow(l, row.ID, task, created)
+		taken = append(taken, q.takeRow(l, row.ID, task, created))
 	}
+	q.moveMisplaced(taken)
 	if all {
 		l.readLevel = max(l.readLevel, until)
 	}
@@ -208,7 +213,7 @@ func (q *queue) takeRows(l *lane, rows []store.QueueTask, until int64, all bool)
 	}
 }
 
-func (q *queue) takeRow(l *lane, id int64, task *cluster.Task, created int64) {
+func (q *queue) takeRow(l *lane, id int64, task *cluster.Task, created int64) *entry {
 	e := newEntry(task, nil, created, l)
 	e.id, e.stored = id, true
 	q.backlog.known[id] = match.LaneID(l.row.Lane)
@@ -216,6 +221,7 @@ func (q *queue) takeRow(l *lane, id int64, task *cluster.Task, created int64) {
 	q.count(e, 1)
 	q.lastCreated = max(q.lastCreated, created)
 	q.admit(e)
+	return e
 }
 
 // wroteTasks tells that entries of this queue are durable, in order of id.

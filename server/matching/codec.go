@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"perdure/server/cluster"
+	"perdure/server/match"
 	"perdure/server/store"
 )
 
@@ -31,7 +32,23 @@ func encodeTask(task *cluster.Task, created int64) []byte {
 	b = appendNumber(b, 11, int64(task.Priority))
 	b = appendNumber(b, 12, created)
 	b = appendText(b, 13, task.FairnessKey)
-	return appendNumber(b, 14, int64(math.Float32bits(task.FairnessWeight)))
+	b = appendNumber(b, 14, int64(math.Float32bits(task.FairnessWeight)))
+	return appendDirective(b, task.Direct)
+}
+
+func appendDirective(b []byte, d match.Directive) []byte {
+	b = appendText(b, 15, d.Pinned.Deployment)
+	b = appendText(b, 16, d.Pinned.BuildID)
+	b = appendText(b, 17, d.Key)
+	b = appendNumber(b, 18, numberOf(d.IfMember))
+	return appendNumber(b, 19, numberOf(d.Ramping))
+}
+
+func numberOf(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func appendNumber(b []byte, field protowire.Number, v int64) []byte {
@@ -62,13 +79,11 @@ func decodeTask(row store.QueueTask) (*cluster.Task, int64, error) {
 	if err != nil || numbers[1] != codecVersion {
 		return nil, 0, fmt.Errorf("task %d of queue %q: %w", row.ID, row.Queue.Name, store.ErrDamaged)
 	}
+	key := queueKeyOf(row.Queue)
 	task := &cluster.Task{
 		Queue: cluster.TaskQueue{
-			NamespaceID: row.Queue.NamespaceID,
-			Name:        row.Queue.Name,
-			Type:        enumspb.TaskQueueType(row.Queue.Type),
-			Kind:        enumspb.TASK_QUEUE_KIND_NORMAL,
-			Partition:   row.Queue.Partition,
+			NamespaceID: key.namespaceID, Name: key.name, Type: key.kind,
+			Kind: enumspb.TASK_QUEUE_KIND_NORMAL, Partition: key.partition,
 		},
 		Execution: cluster.ExecutionRef{
 			NamespaceID: texts[2],
@@ -85,6 +100,10 @@ func decodeTask(row store.QueueTask) (*cluster.Task, int64, error) {
 		FairnessKey:      texts[13],
 		FairnessWeight:   math.Float32frombits(uint32(numbers[14])),
 		FromBacklog:      true,
+		Direct: match.Directive{
+			Pinned: match.Version{Deployment: texts[15], BuildID: texts[16]}, Key: texts[17],
+			IfMember: numbers[18] != 0, Ramping: numbers[19] != 0,
+		},
 	}
 	return task, numbers[12], nil
 }
@@ -98,7 +117,7 @@ func timeOf(nanoseconds int64) time.Time {
 
 // fieldLimit is above the highest field number; fields beyond it come from a
 // newer program and are skipped.
-const fieldLimit = 16
+const fieldLimit = 20
 
 func decodeFields(b []byte) (numbers [fieldLimit]int64, texts [fieldLimit]string, err error) {
 	for len(b) > 0 {

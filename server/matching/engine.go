@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/server/cluster"
+	"perdure/server/match"
 	"perdure/server/metrics"
 	"perdure/server/store"
 )
@@ -24,10 +25,12 @@ type Config struct {
 	// Namespaces gives names to the backlog metrics of queues that nobody
 	// polls; without it they carry the namespace id.
 	Namespaces cluster.Namespaces
-	Logger     *slog.Logger
-	Metrics    *metrics.Registry // nil: none
-	HostName   string            // of this node, for ListTaskQueuePartitions; empty: the machine's name
-	Limits     Limits
+	// Routes divide task queues among versions of workers; nil: all workers are alike.
+	Routes   cluster.Routes
+	Logger   *slog.Logger
+	Metrics  *metrics.Registry // nil: none
+	HostName string            // of this node, for ListTaskQueuePartitions; empty: the machine's name
+	Limits   Limits
 }
 
 // Engine owns the task queues of one process. It is a cluster.Matching and a
@@ -141,6 +144,7 @@ type queueKey struct {
 	kind        enumspb.TaskQueueType
 	sticky      bool
 	partition   int32
+	version     match.Version // of the workers that poll it; sticky queues have none
 }
 
 func keyOf(queue cluster.TaskQueue) queueKey {

@@ -1,6 +1,7 @@
 package matching
 
 import (
+	"slices"
 	"time"
 
 	"perdure/server/cluster"
@@ -18,11 +19,11 @@ func (e *Engine) Polled(queue cluster.TaskQueue, v match.Version) bool {
 }
 
 // Busy implements cluster.QueueFacts.
-func (e *Engine) Busy(queue cluster.TaskQueue) bool {
-	q := e.lookup(keyOf(queue))
-	if q == nil {
-		return false
-	}
+func (e *Engine) Busy(name cluster.TaskQueue) bool {
+	return slices.ContainsFunc(e.family(name), (*queue).busy)
+}
+
+func (q *queue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	added, _ := q.rates(time.Now())

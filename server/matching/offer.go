@@ -10,20 +10,29 @@ import (
 // Offer takes a task. See cluster.Matching.
 func (e *Engine) Offer(task *cluster.Task, done func(cluster.Outcome)) {
 	done = e.meter.countOffer(task.Queue.Type, done)
-	key := keyOf(task.Queue)
+	e.place(task, done)
+}
+
+// place puts a task into the queue of the version that it is for.
+func (e *Engine) place(task *cluster.Task, done func(cluster.Outcome)) {
 	if !e.open() {
 		done(cluster.Dropped)
 		return
 	}
-	if key.sticky && e.lookup(key) == nil {
-		done(cluster.Refused) // without the queue in memory nobody polled it lately
-		return
+	for placed := false; !placed; {
+		key, ok := e.routedKey(task.Queue, task.Direct, task.Worker)
+		if !ok || key.sticky && e.lookup(key) == nil {
+			done(cluster.Refused) // without the queue in memory nobody polled it lately
+			return
+		}
+		var reports outcomes
+		q := e.locked(key)
+		if placed = !q.misplaced(task); placed { // else the routing has changed in between
+			q.offer(task, done, &reports)
+		}
+		q.mu.Unlock()
+		reports.send()
 	}
-	var reports outcomes
-	q := e.locked(key)
-	q.offer(task, done, &reports)
-	q.mu.Unlock()
-	reports.send()
 }
 
 // offer hands the task to a waiting poll or keeps it.

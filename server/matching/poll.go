@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/cluster"
+	"perdure/server/match"
 )
 
 // poll waits in one queue. The queue's mutex guards it, but for ch.
@@ -90,7 +91,7 @@ func (l *pollList) pop() *poll {
 // PollWorkflowTaskQueue waits for a workflow task or a query. See cluster.Matching.
 func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespace, req *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	request := &pollRequest{
-		key:          requestKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW),
+		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW, req.GetDeploymentOptions()),
 		namespace:    ns.Name,
 		identity:     req.GetIdentity(),
 		workerKey:    req.GetWorkerInstanceKey(),
@@ -117,7 +118,7 @@ func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespac
 // PollActivityTaskQueue waits for an activity task. See cluster.Matching.
 func (e *Engine) PollActivityTaskQueue(ctx context.Context, ns *cluster.Namespace, req *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
 	request := &pollRequest{
-		key:          requestKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_ACTIVITY),
+		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_ACTIVITY, req.GetDeploymentOptions()),
 		namespace:    ns.Name,
 		identity:     req.GetIdentity(),
 		workerKey:    req.GetWorkerInstanceKey(),
@@ -141,6 +142,15 @@ func (e *Engine) PollActivityTaskQueue(ctx context.Context, ns *cluster.Namespac
 
 func requestKey(ns *cluster.Namespace, queue *taskqueuepb.TaskQueue, kind enumspb.TaskQueueType) queueKey {
 	return keyOf(cluster.TaskQueue{NamespaceID: ns.ID, Name: queue.GetName(), Kind: queue.GetKind(), Type: kind})
+}
+
+// pollKey names the queue that a worker polls.
+func pollKey(ns *cluster.Namespace, queue *taskqueuepb.TaskQueue, kind enumspb.TaskQueueType, worker *deploymentpb.WorkerDeploymentOptions) queueKey {
+	key := requestKey(ns, queue, kind)
+	if !key.sticky {
+		key.version = match.WorkerVersion(worker)
+	}
+	return key
 }
 
 func scalingDecision(delta int32) *taskqueuepb.PollerScalingDecision {

@@ -109,11 +109,15 @@ func (p *poller) info(now time.Time) *taskqueuepb.PollerInfo {
 // RecentPollers tells who polled the queue in the last five minutes; who polls
 // now has the present time as its last access.
 func (e *Engine) RecentPollers(queue cluster.TaskQueue) []*taskqueuepb.PollerInfo {
-	q := e.lookup(keyOf(queue))
-	if q == nil {
-		return nil
+	var infos []*taskqueuepb.PollerInfo
+	for _, q := range e.family(queue) {
+		infos = append(infos, q.recentPollers()...)
 	}
+	return infos
+}
+
+func (q *queue) recentPollers() []*taskqueuepb.PollerInfo {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.pollers.list(time.Now(), e.limits.PollerAge)
+	return q.pollers.list(time.Now(), q.engine.limits.PollerAge)
 }

@@ -2,6 +2,7 @@ package matching
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ var (
 // query waits for a poller, then for the worker's answer.
 type query struct {
 	id       string
+	task     *cluster.QueryTask
 	response *workflowservice.PollWorkflowTaskQueueResponse
 	answer   chan queryAnswer // one value fits; only the first counts
 	// withdrawn tells that its caller is gone. The queue's mutex guards it.
@@ -71,11 +73,21 @@ func (e *Engine) DispatchQuery(ctx context.Context, task *cluster.QueryTask) (*c
 }
 
 func (e *Engine) dispatchQuery(ctx context.Context, task *cluster.QueryTask) (*cluster.QueryResult, error) {
-	key := keyOf(task.Queue)
+	for {
+		result, err := e.tryQuery(ctx, task)
+		if !errors.Is(err, errMisplaced) {
+			return result, err
+		}
+	}
+}
+
+// tryQuery asks workers of the version that the routing names now.
+func (e *Engine) tryQuery(ctx context.Context, task *cluster.QueryTask) (*cluster.QueryResult, error) {
 	if !e.open() {
 		return nil, errStopping
 	}
-	if key.sticky && e.lookup(key) == nil {
+	key, ok := e.routedKey(task.Queue, task.Direct, task.Worker)
+	if !ok || key.sticky && e.lookup(key) == nil {
 		return nil, cluster.ErrNoPoller
 	}
 	query := newQuery(task)
@@ -97,7 +109,7 @@ func (e *Engine) dispatchQuery(ctx context.Context, task *cluster.QueryTask) (*c
 }
 
 func newQuery(task *cluster.QueryTask) *query {
-	q := &query{id: uuid.NewString(), response: task.Response, answer: make(chan queryAnswer, 1)}
+	q := &query{id: uuid.NewString(), task: task, response: task.Response, answer: make(chan queryAnswer, 1)}
 	q.response.TaskToken = tasktoken.Token{
 		NamespaceID: task.Execution.NamespaceID,
 		WorkflowID:  task.Execution.WorkflowID,
@@ -119,6 +131,9 @@ func (q *queue) ask(query *query) error {
 	}
 	if q.key.sticky && !q.polledLately(now) {
 		return cluster.ErrNoPoller
+	}
+	if key, ok := q.engine.routedKey(query.task.Queue, query.task.Direct, query.task.Worker); !ok || key != q.key {
+		return errMisplaced
 	}
 	q.queries = append(q.queries, query)
 	if q.polls.count > 0 {

@@ -48,6 +48,9 @@ type queue struct {
 	limitedTill time.Time // zero while dispatch is paused
 	scaling     match.Pace
 
+	sweeping bool // tasks of the store are looked through for what belongs elsewhere
+	sweeps   int  // asked for
+
 	timer   *time.Timer // calls tick
 	timerAt time.Time   // zero: not armed
 }
@@ -56,10 +59,7 @@ type queue struct {
 func newQueue(e *Engine, key queueKey, slot int32) *queue {
 	q := &queue{
 		engine: e, key: key, slot: slot, shard: noShard, lastUsed: time.Now(), rules: e.rules.get(key),
-		row: store.QueueKey{
-			Slot: slot, NamespaceID: key.namespaceID, Name: key.name,
-			Type: int16(key.kind), Partition: key.partition,
-		},
+		row: rowOf(key, slot),
 	}
 	q.lanes.byID = map[match.LaneID]*lane{}
 	q.backlog.known = map[int64]match.LaneID{}
@@ -161,8 +161,10 @@ func (q *queue) returnEntry(e *entry, readyAt time.Time) {
 		e.place.Age = readyAt.UnixNano()
 		q.later.Push(&e.place)
 		q.wakeAt(readyAt)
+	} else {
+		q.moveMisplaced([]*entry{e})
 	}
-	if e.id == 0 && q.storable(e) {
+	if e.state != out && e.id == 0 && q.storable(e) {
 		q.waitForStore(e)
 	}
 }
@@ -210,7 +212,9 @@ func (q *queue) resume(now time.Time) {
 		if first == nil || first.Age > now.UnixNano() {
 			return
 		}
-		q.makeReady(q.later.Pop().Value)
+		e := q.later.Pop().Value
+		q.makeReady(e)
+		q.moveMisplaced([]*entry{e})
 	}
 }
 

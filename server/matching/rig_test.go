@@ -52,12 +52,17 @@ func newRig(t *testing.T) *rig {
 	return rigOn(t, data, matching.Limits{})
 }
 
-// rigOn starts a new process on data that may have been used before.
-func rigOn(t *testing.T, data *memory.Data, limits matching.Limits) *rig {
-	r := &rig{
+// prepared is a rig without its engine.
+func prepared(t *testing.T, data *memory.Data) *rig {
+	return &rig{
 		t: t, data: data, store: &countingStore{Store: data.Open()},
 		leases: &heldLeases{}, history: &fakeHistory{}, registry: metrics.NewRegistry(),
 	}
+}
+
+// rigOn starts a new process on data that may have been used before.
+func rigOn(t *testing.T, data *memory.Data, limits matching.Limits) *rig {
+	r := prepared(t, data)
 	r.engine = matching.New(matching.Config{
 		Store: r.store, Leases: r.leases, Metrics: r.registry, HostName: "here", Limits: limits,
 	})

@@ -178,7 +178,7 @@ func (e *Engine) UpdateTaskQueueConfig(ctx context.Context, ns *cluster.Namespac
 			return nil, err
 		}
 		e.rules.put(key.rulesKey(), next)
-		if q := e.lookup(key); q != nil {
+		for _, q := range e.familyOf(key) {
 			e.applyRules(q)
 		}
 		return &workflowservice.UpdateTaskQueueConfigResponse{Config: next.config}, nil

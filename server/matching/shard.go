@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	"perdure/server/cluster"
 	"perdure/server/match"
 	"perdure/server/store"
@@ -225,13 +223,6 @@ func byQueue(backlogs []store.QueueBacklog) map[queueKey][]store.QueueBacklog {
 	return queues
 }
 
-func queueKeyOf(key store.QueueKey) queueKey {
-	return queueKey{
-		namespaceID: key.NamespaceID, name: key.Name,
-		kind: enumspb.TaskQueueType(key.Type), partition: key.Partition,
-	}
-}
-
 // nameNamespace finds the name of a queue's namespace for the metrics.
 func (e *Engine) nameNamespace(ctx context.Context, q *queue) {
 	if e.config.Namespaces == nil || e.config.Metrics == nil {
@@ -258,7 +249,7 @@ func (e *Engine) write(s *shard, batch []spilled) {
 		return
 	}
 	for _, row := range rows {
-		e.meter.written(enumspb.TaskQueueType(row.Queue.Type))
+		e.meter.written(taskType(row.Queue))
 	}
 	eachQueue(kept, (*queue).wroteTasks)
 }

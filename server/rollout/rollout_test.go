@@ -124,7 +124,7 @@ func setup(t *testing.T, nodes int) *testBundle {
 				RefreshAfter: 2 * time.Second,
 			},
 		})
-		s.Connect(b.queues)
+		s.Connect(b.queues, nil)
 		require.NoError(t, s.Load(context.Background()))
 		s.Start()
 		t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })

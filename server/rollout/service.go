@@ -46,8 +46,9 @@ type Limits struct {
 
 // Service is a cluster.Deployments.
 type Service struct {
-	config Config
-	queues cluster.QueueFacts
+	config   Config
+	queues   cluster.QueueFacts
+	rerouted func(namespaceID string, queues []deployment.Queue)
 
 	mu         sync.RWMutex
 	spaces     map[string]*space // by namespace id
@@ -85,8 +86,11 @@ func New(c Config) *Service {
 	return s
 }
 
-// Connect gives the service the task queues, where to ask for facts. Call it once, before Start.
-func (s *Service) Connect(queues cluster.QueueFacts) { s.queues = queues }
+// Connect gives the service the task queues, where to ask for facts, and who is
+// to hear of queues that are routed in another way; nil: nobody. Call it once, before Start.
+func (s *Service) Connect(queues cluster.QueueFacts, rerouted func(namespaceID string, queues []deployment.Queue)) {
+	s.queues, s.rerouted = queues, rerouted
+}
 
 // loadsAtOnce bounds the reads of the start.
 const loadsAtOnce = 8
@@ -244,6 +248,9 @@ func (s *Service) publish(namespaceID string, change func(known *space) *space) 
 	next.table = deployment.NewTable(states)
 	s.spaces[namespaceID] = next
 	s.mu.Unlock()
+	if queues := next.table.Rerouted(known.table); len(queues) > 0 && s.rerouted != nil {
+		s.rerouted(namespaceID, queues)
+	}
 }
 
 // changed makes a change of this node known; a nil state: the deployment is gone.

@@ -19,7 +19,9 @@ import (
 )
 
 // routes is a table that tests change.
-type routes struct{ table atomic.Pointer[deployment.Table] }
+type routes struct {
+	table atomic.Pointer[deployment.Table]
+}
 
 func (r *routes) Table(string) *deployment.Table { return r.table.Load() }
 

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+
 	"perdure/server/deployment"
 	"perdure/server/match"
 )
@@ -39,4 +41,9 @@ type QueueFacts interface {
 	Polled(queue TaskQueue, v match.Version) bool
 	// Busy tells whether the queue has tasks, or got some lately.
 	Busy(queue TaskQueue) bool
+}
+
+// VersionStats tells what waits for workers of one version; matching implements it.
+type VersionStats interface {
+	VersionStats(ctx context.Context, queue TaskQueue, v match.Version) (*taskqueuepb.TaskQueueStats, map[int32]*taskqueuepb.TaskQueueStats)
 }

@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	deploymentpb "go.temporal.io/api/deployment/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/apierr"
+	"perdure/server/cluster"
 	"perdure/server/deployment"
 	"perdure/server/match"
 )
@@ -46,7 +48,24 @@ func (f *Frontend) DescribeWorkerDeploymentVersion(ctx context.Context, req *wor
 	if s == nil || s.Version(v.BuildID) == nil {
 		return nil, serviceerror.NewNotFound("Worker Deployment Version not found")
 	}
-	return s.DescribeVersion(v.BuildID), nil
+	described := s.DescribeVersion(v.BuildID)
+	if req.GetReportTaskQueueStats() {
+		f.addQueueStats(ctx, v, described)
+	}
+	return described, nil
+}
+
+// addQueueStats tells what waits for the version in each of its queues.
+func (f *Frontend) addQueueStats(ctx context.Context, v match.Version, described *workflowservice.DescribeWorkerDeploymentVersionResponse) {
+	source, ok := f.matching.(cluster.VersionStats)
+	if !ok {
+		return
+	}
+	for _, q := range described.GetVersionTaskQueues() {
+		q.Stats, q.StatsByPriorityKey = source.VersionStats(ctx, cluster.TaskQueue{
+			NamespaceID: namespaceOf(ctx).ID, Name: q.GetName(), Type: q.GetType(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL,
+		}, v)
+	}
 }
 
 // versioned is a request about one version, in one of the forms of the API.

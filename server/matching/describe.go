@@ -10,15 +10,11 @@ import (
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/cluster"
 	"perdure/server/match"
 	"perdure/server/store"
 )
-
-// unversioned is the name that clients know for workers without a deployment.
-const unversioned = "__unversioned__"
 
 // maxReachabilityBuildIDs bounds a question for reachability.
 const maxReachabilityBuildIDs = 5
@@ -53,10 +49,7 @@ func (e *Engine) DescribeTaskQueue(ctx context.Context, ns *cluster.Namespace, r
 		EffectiveRateLimit: effectiveLimit(s),
 	}
 	if !key.sticky {
-		response.VersioningInfo = &taskqueuepb.TaskQueueVersioningInfo{
-			CurrentVersion: unversioned, //nolint:staticcheck // clients still read it
-			UpdateTime:     timestamppb.New(time.Unix(0, 0)),
-		}
+		response.VersioningInfo = e.versioningInfo(key)
 	}
 	if req.GetReportStats() {
 		response.Stats, response.StatsByPriorityKey = s.stats, s.byPriority
@@ -108,9 +101,9 @@ func (e *Engine) describeEnhanced(ctx context.Context, ns *cluster.Namespace, re
 		infos[build] = &taskqueuepb.TaskQueueVersionInfo{TypesInfo: map[int32]*taskqueuepb.TaskQueueTypeInfo{}}
 	}
 	for _, kind := range kinds {
-		s := e.snapshot(ctx, requestKey(ns, req.GetTaskQueue(), kind))
+		all := e.snapshots(ctx, requestKey(ns, req.GetTaskQueue(), kind))
 		for build, info := range infos {
-			info.TypesInfo[int32(kind)] = typeInfo(req, s, build)
+			info.TypesInfo[int32(kind)] = typeInfo(req, all, build)
 		}
 	}
 	return &workflowservice.DescribeTaskQueueResponse{VersionsInfo: infos}, nil
@@ -125,45 +118,31 @@ func selectedBuilds(selection *taskqueuepb.TaskQueueVersionSelection) []string {
 	return builds
 }
 
-// typeInfo is the part of a snapshot that belongs to a build id. All tasks
-// belong to the empty one, since tasks are not routed by build id.
-func typeInfo(req *workflowservice.DescribeTaskQueueRequest, s snapshot, build string) *taskqueuepb.TaskQueueTypeInfo {
+// typeInfo is what belongs to a build id. Pollers of the older versioning tell
+// their build, but tasks are not routed by it.
+func typeInfo(req *workflowservice.DescribeTaskQueueRequest, all map[match.Version]snapshot, build string) *taskqueuepb.TaskQueueTypeInfo {
 	info := &taskqueuepb.TaskQueueTypeInfo{}
 	if req.GetReportPollers() {
-		for _, p := range s.pollers {
-			if buildOf(p) == build {
-				info.Pollers = append(info.Pollers, p)
+		for version, s := range all {
+			for _, p := range s.pollers {
+				if version == (match.Version{}) && buildOf(p) == build || version != (match.Version{}) && named(build)(version) {
+					info.Pollers = append(info.Pollers, p)
+				}
 			}
 		}
 	}
 	if req.GetReportStats() {
-		info.Stats = &taskqueuepb.TaskQueueStats{ApproximateBacklogAge: durationpb.New(0)}
-		if build == "" {
-			info.Stats = s.stats
-		}
+		info.Stats = sum(all, named(build)).stats
 	}
 	return info
 }
 
-// buildOf is the build id of a versioned worker, empty for others.
+// buildOf is the build id of a worker that the older versioning knows, empty for others.
 func buildOf(p *taskqueuepb.PollerInfo) string {
-	if p.GetDeploymentOptions().GetWorkerVersioningMode() == enumspb.WORKER_VERSIONING_MODE_VERSIONED {
-		return p.GetDeploymentOptions().GetBuildId()
-	}
 	if p.GetWorkerVersionCapabilities().GetUseVersioning() {
 		return p.GetWorkerVersionCapabilities().GetBuildId()
 	}
 	return ""
-}
-
-// snapshot asks a queue. One that is not in memory has rules only.
-func (e *Engine) snapshot(ctx context.Context, key queueKey) snapshot {
-	q := e.lookup(key)
-	if q == nil {
-		return (&queue{engine: e, key: key, rules: e.rules.get(key)}).snapshot(creations{})
-	}
-	stored := q.oldestStored(ctx)
-	return q.snapshot(stored)
 }
 
 // snapshot tells the state; stored are the oldest tasks that are in the store only.

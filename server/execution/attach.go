@@ -3,6 +3,7 @@ package execution
 import (
 	"slices"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 )
 
@@ -65,7 +66,12 @@ func (s *State) Attach(e *historypb.HistoryEvent) {
 
 func (s *State) attachCallbacks(e *historypb.HistoryEvent) {
 	s.register(e)
-	s.unregistered = slices.DeleteFunc(slices.Clone(s.unregistered), func(id int64) bool { return id == e.EventId })
+	if slices.Contains(s.unregistered, e.EventId) {
+		s.unregistered = slices.DeleteFunc(slices.Clone(s.unregistered), func(id int64) bool { return id == e.EventId })
+	}
+	if status, _ := closing(e); status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED && e.GetWorkflowExecutionUpdateCompletedEventAttributes() == nil {
+		return // a run may need many events, and callbacks may be many
+	}
 	var triggered []int64
 	for key, c := range s.Callbacks.entries {
 		if c.TriggerID == e.EventId {

@@ -21,6 +21,7 @@ type audit struct {
 	t       *testing.T
 	service workflowservice.WorkflowServiceClient
 	workers *workers
+	outside *outside
 }
 
 // settled waits until the workflow is closed.
@@ -99,6 +100,7 @@ func (a *audit) client(c *client) {
 		require.Equal(a.t, 1, seen[id], "%s is in history once", id)
 	}
 	a.ended(c, runs)
+	a.told(c)
 }
 
 func note(seen map[string]int, e *historypb.HistoryEvent) {

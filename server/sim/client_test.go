@@ -93,6 +93,7 @@ func (c *client) rest(longest time.Duration) {
 func (c *client) start(ctx context.Context) error {
 	request := &workflowservice.StartWorkflowExecutionRequest{
 		Namespace: namespaceName, WorkflowId: c.id, WorkflowType: workflowType(), TaskQueue: queue(), Input: encode(c.plan), RequestId: c.id + " start",
+		CompletionCallbacks: []*commonpb.Callback{outsideCallback(c.id)},
 	}
 	if c.ending == repeats {
 		request.CronSchedule = "@every 1h"

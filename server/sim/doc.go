@@ -5,7 +5,7 @@
 // A test starts random workflows, lets clients and workers do their part while
 // the node crashes again and again, and then audits what was promised: what was
 // acknowledged is in a history exactly once, every workflow reached its result,
-// and what may run once ran at most once. Seeds drive the inputs and the faults;
+// its end was told outside, and what may run once ran at most once. Seeds drive the inputs and the faults;
 // the order of goroutines is Go's.
 //
 // More seeds: PERDURE_SIM_SEEDS=200 go test ./server/sim, or one of them:

@@ -24,6 +24,8 @@ import (
 	"perdure/server/history"
 	"perdure/server/matching"
 	"perdure/server/namespace"
+	"perdure/server/nexus"
+	"perdure/server/outbound"
 	"perdure/server/store"
 	"perdure/server/store/fault"
 	"perdure/server/store/memory"
@@ -36,12 +38,16 @@ import (
 
 const namespaceName = "shop"
 
+// allowed are the addresses that workflows may tell of their end.
+var allowed = nexus.AddressRules{{Pattern: "outside.test"}}
+
 // world is what outlives processes: the stored data, and the address that clients know.
 type world struct {
 	t       *testing.T
 	open    func() store.Store // a new process's handle on the data
 	records visibility.Store
 	plan    fault.Plan
+	outside *outside
 
 	mu       sync.Mutex
 	listener *bufconn.Listener // of the node that serves; nil: none
@@ -49,7 +55,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, backend string, plan fault.Plan) *world {
-	w := &world{t: t, records: visibilitymemory.New(), plan: plan}
+	w := &world{t: t, records: visibilitymemory.New(), plan: plan, outside: newOutside(plan.Seed)}
 	switch backend {
 	case "memory":
 		data, err := memory.New(2)
@@ -96,6 +102,7 @@ type node struct {
 	indexer  *indexer.Indexer
 	matching *matching.Engine
 	history  *history.Engine
+	outbound *outbound.Queue
 	frontend *frontend.Frontend
 	server   *grpc.Server
 	serving  sync.WaitGroup
@@ -123,22 +130,28 @@ func (w *world) tryStart() (*node, error) {
 	n := &node{world: w, store: fault.New(w.open(), plan)}
 	quiet := slog.New(slog.DiscardHandler)
 	limits := config.Default().Limits
+	n.outbound = outbound.New(outbound.Config{
+		Allowed: allowed, RequestTimeout: limits.CallbackRequestTimeout, CallsMax: 4, DestinationCallsMax: 4, WaitingMax: 5,
+		FailuresMax: limits.OutboundFailuresMax, Pause: limits.OutboundPause, Transport: w.outside,
+	})
 	namespaces := namespace.New(n.store, quiet)
 	n.indexer = indexer.New(indexer.Config{Store: w.records, Logger: quiet})
 	leases := &late{}
 	n.matching = matching.New(matching.Config{Store: n.store, Leases: leases, Namespaces: namespaces, Logger: quiet, HostName: "here"})
 	engine, err := history.New(history.Config{
-		Store: n.store, Namespaces: namespaces, Matching: n.matching, Shards: n.matching, Indexer: n.indexer,
+		Outbound: n.outbound,
+		Store:    n.store, Namespaces: namespaces, Matching: n.matching, Shards: n.matching, Indexer: n.indexer,
 		Logger: quiet, Owner: "only", LeaseDuration: time.Minute, CacheEntries: 50,
 	})
 	if err != nil {
 		return n, err
 	}
-	n.history, leases.Leases = engine, engine
+	leases.Leases = engine
 	n.matching.SetHistory(engine)
 	if err := n.matching.Start(w.t.Context()); err != nil {
 		return n, err
 	}
+	n.history = engine
 	if err := engine.Start(w.t.Context()); err != nil {
 		return n, err
 	}
@@ -151,7 +164,7 @@ func (w *world) tryStart() (*node, error) {
 		Workers: registry.New(registry.Config{Limits: registry.Limits{
 			Age: limits.WorkerHistory, Workers: 100, Bytes: limits.WorkersBytesMax, HeartbeatBytes: limits.WorkerBytesMax, Page: 100,
 		}}),
-		ConcurrentLongPollsMax: limits.LongPollsMax, Logger: quiet,
+		ConcurrentLongPollsMax: limits.LongPollsMax, CallbackAddresses: allowed, Logger: quiet,
 	})
 	n.serve()
 	return n, nil
@@ -187,9 +200,12 @@ func (n *node) kill() {
 	defer cancel()
 	over, end := context.WithCancel(ctx)
 	end()
+	n.outbound.Stop(over)
 	_ = n.indexer.Close(over) // what these cannot do any more is lost, as it should be
 	_ = n.matching.Stop(ctx)
-	_ = n.history.Stop(ctx)
+	if n.history != nil { // else it was not started
+		_ = n.history.Stop(ctx)
+	}
 	require.NoError(n.world.t, n.store.Close())
 }
 
@@ -208,6 +224,7 @@ func (n *node) stop() {
 	_ = n.matching.Stop(ctx) // the store may fail at the end too
 	<-quiet
 	n.serving.Wait()
+	n.outbound.Stop(ctx)
 	_ = n.history.Stop(ctx)
 	_ = n.indexer.Close(ctx)
 	require.NoError(n.world.t, n.store.Close())

@@ -74,7 +74,7 @@ func simulateSeed(t *testing.T, backend string, seed uint64) {
 	w.plan = fault.Plan{}
 	n.kill()
 	n = w.start()
-	a := &audit{t: t, service: w.service(calling), workers: ws}
+	a := &audit{t: t, service: w.service(calling), workers: ws, outside: w.outside}
 	for _, c := range clients {
 		require.NoError(t, c.failed, c.id)
 		a.settled(c, 72*time.Hour)

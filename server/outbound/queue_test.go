@@ -81,7 +81,20 @@ func (c *caller) submitKey(key cluster.OutboundKey, destination string, takes ti
 	})
 }
 
+// see reads one of the caller's maps.
+func see[V any](c *caller, of map[string]V, destination string) V {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return of[destination]
+}
+
 func (c *caller) stop() { c.queue.Stop(context.Background()) }
+
+// passes lets the bubble's time pass, and what is due end.
+func passes(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
 
 func TestCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -92,11 +105,11 @@ func TestCallsAreBounded(t *testing.T) {
 				c.submit(fmt.Sprint("d", n), time.Second, cluster.Healthy)
 			}
 		}
-		time.Sleep(time.Hour)
-		require.Equal(t, 50, c.ended[""])
-		require.Equal(t, 4, c.most[""])
+		passes(time.Hour)
+		require.Equal(t, 50, see(c, c.ended, ""))
+		require.Equal(t, 4, see(c, c.most, ""))
 		for n := range 5 {
-			require.LessOrEqual(t, c.most[fmt.Sprint("d", n)], 2)
+			require.LessOrEqual(t, see(c, c.most, fmt.Sprint("d", n)), 2)
 		}
 		require.Empty(t, c.queue.destinations, "what is idle is forgotten")
 		require.Empty(t, c.queue.calls)
@@ -114,9 +127,9 @@ func TestSlowDestinationHoldsNobodyUp(t *testing.T) {
 		for range 20 {
 			c.submit("quick", time.Millisecond, cluster.Healthy)
 		}
-		time.Sleep(time.Second)
-		require.Equal(t, 20, c.ended["quick"])
-		require.Equal(t, 2, c.now["slow"])
+		passes(time.Second)
+		require.Equal(t, 20, see(c, c.ended, "quick"))
+		require.Equal(t, 2, see(c, c.now, "slow"))
 	})
 }
 
@@ -126,11 +139,11 @@ func TestSameCallIsNotTakenTwice(t *testing.T) {
 		defer c.stop()
 		key := c.submit("d", time.Second, cluster.Healthy)
 		c.submitKey(key, "d", time.Second, cluster.Healthy)
-		time.Sleep(time.Minute)
-		require.Equal(t, 1, c.ended["d"])
+		passes(time.Minute)
+		require.Equal(t, 1, see(c, c.ended, "d"))
 		c.submitKey(key, "d", time.Second, cluster.Healthy) // another time: it may be wanted again
-		time.Sleep(time.Minute)
-		require.Equal(t, 2, c.ended["d"])
+		passes(time.Minute)
+		require.Equal(t, 2, see(c, c.ended, "d"))
 	})
 }
 
@@ -145,33 +158,33 @@ func TestFailingDestinationIsLeftAlone(t *testing.T) {
 			c.submit("bad", time.Second, cluster.Failing)
 		}
 		c.submit("good", time.Second, cluster.Healthy)
-		time.Sleep(10 * time.Second)
-		require.Equal(t, 4, c.ended["bad"], "two at a time until the third failed")
+		passes(10 * time.Second)
+		require.Equal(t, 4, see(c, c.ended, "bad"), "two at a time until the third failed")
 		require.NotEmpty(t, c.queue.Blocked("bad"))
 		require.Empty(t, c.queue.Blocked("good"))
 		require.Equal(t, 1.0, registry.Value("perdure_outbound_destinations_blocked"))
-		require.WithinDuration(t, time.Now().Add(time.Minute), c.postponed["bad"], 15*time.Second, "who waited is told when to come again")
+		require.WithinDuration(t, time.Now().Add(time.Minute), see(c, c.postponed, "bad"), 15*time.Second, "who waited is told when to come again")
 		c.submit("bad", time.Second, cluster.Failing)
-		require.Equal(t, 4, c.ended["bad"])
+		require.Equal(t, 4, see(c, c.ended, "bad"))
 
-		time.Sleep(time.Until(c.postponed["bad"]))
+		passes(time.Until(see(c, c.postponed, "bad")))
 		c.submit("bad", time.Second, cluster.Failing) // tries again for all
 		c.submit("bad", time.Second, cluster.Healthy) // and this one waits for what comes of it
-		require.WithinDuration(t, time.Now().Add(probeWait), c.postponed["bad"], 0)
-		time.Sleep(2 * time.Second)
-		require.Equal(t, 5, c.ended["bad"])
+		require.WithinDuration(t, time.Now().Add(probeWait), see(c, c.postponed, "bad"), 0)
+		passes(2 * time.Second)
+		require.Equal(t, 5, see(c, c.ended, "bad"))
 		require.NotEmpty(t, c.queue.Blocked("bad"), "it failed: left alone for another while")
 
-		time.Sleep(2 * time.Minute)
+		passes(2 * time.Minute)
 		c.submit("bad", time.Second, cluster.Healthy)
-		time.Sleep(2 * time.Second)
+		passes(2 * time.Second)
 		require.Empty(t, c.queue.Blocked("bad"))
 		require.Equal(t, 0.0, registry.Value("perdure_outbound_destinations_blocked"))
 		for range 5 {
 			c.submit("bad", time.Second, cluster.Healthy)
 		}
-		time.Sleep(time.Minute)
-		require.Equal(t, 11, c.ended["bad"])
+		passes(time.Minute)
+		require.Equal(t, 11, see(c, c.ended, "bad"))
 	})
 }
 
@@ -184,16 +197,16 @@ func TestOneFailureIsForgiven(t *testing.T) {
 			cluster.Failing, cluster.Failing, cluster.HealthUnknown, cluster.Healthy, cluster.Failing, cluster.Failing, cluster.HealthUnknown,
 		} {
 			c.submit("d", time.Second, health)
-			time.Sleep(time.Minute)
+			passes(time.Minute)
 			require.Empty(t, c.queue.Blocked("d"))
 		}
 		c.submit("d", time.Second, cluster.Failing)
-		time.Sleep(time.Minute)
+		passes(time.Minute)
 		require.NotEmpty(t, c.queue.Blocked("d"))
 		c.submit("d", time.Second, cluster.HealthUnknown) // let through to try it, but no call was made
-		time.Sleep(time.Minute)
+		passes(time.Minute)
 		c.submit("d", time.Second, cluster.Healthy)
-		time.Sleep(time.Minute)
+		passes(time.Minute)
 		require.Empty(t, c.queue.Blocked("d"))
 	})
 }
@@ -209,9 +222,9 @@ func TestFullQueuePostpones(t *testing.T) {
 		}
 		require.Empty(t, c.postponed)
 		c.submit("other", time.Second, cluster.Healthy)
-		require.Equal(t, time.Now().Add(busyWait), c.postponed["other"])
-		time.Sleep(time.Minute)
-		require.Equal(t, 5, c.ended[""])
+		require.Equal(t, time.Now().Add(busyWait), see(c, c.postponed, "other"))
+		passes(time.Minute)
+		require.Equal(t, 5, see(c, c.ended, ""))
 	})
 }
 
@@ -227,7 +240,7 @@ func TestStopLetsCallsEnd(t *testing.T) {
 		start := time.Now()
 		c.stop()
 		require.Equal(t, time.Second, time.Since(start))
-		require.Equal(t, 2, c.ended["d"], "those under way; the others are made after the next start")
+		require.Equal(t, 2, see(c, c.ended, "d"), "those under way; the others are made after the next start")
 		require.Empty(t, c.postponed)
 	})
 }
@@ -256,13 +269,13 @@ func TestFailuresOfLongAgoAreForgotten(t *testing.T) {
 				synctest.Wait()
 			}
 			if n%50 == 0 {
-				time.Sleep(time.Second)
+				passes(time.Second)
 			}
 		}
 		require.Len(t, c.queue.destinations, failingMax)
-		time.Sleep(time.Hour)
+		passes(time.Hour)
 		c.submit("one more", 0, cluster.Failing)
-		time.Sleep(time.Second)
+		passes(time.Second)
 		require.Len(t, c.queue.destinations, 1)
 		require.Zero(t, c.queue.blocked)
 	})

@@ -64,7 +64,8 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 		return err
 	}
 	s.worker = worker.New(worker.Config{
-		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
+		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: s.rollout,
+		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
 	return s.makeFrontend(ctx, c, o)

@@ -34,3 +34,9 @@ type QueueHousekeeping interface {
 	// DropQueues removes the task queues of a namespace whose runs are gone.
 	DropQueues(ctx context.Context, namespaceID string) error
 }
+
+// DeploymentHousekeeping is what the worker service needs of the worker deployments.
+type DeploymentHousekeeping interface {
+	// DropDeployments removes the worker deployments of a namespace whose runs are gone.
+	DropDeployments(ctx context.Context, namespaceID string) error
+}

@@ -135,3 +135,18 @@ func (s *Service) polled(namespaceID string, state *deployment.State, build stri
 func queueOf(namespaceID string, q deployment.Queue) cluster.TaskQueue {
 	return cluster.TaskQueue{NamespaceID: namespaceID, Name: q.Name, Type: q.Type, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 }
+
+// DropDeployments implements cluster.DeploymentHousekeeping.
+func (s *Service) DropDeployments(ctx context.Context, namespaceID string) error {
+	records, err := s.config.Store.ListMeta(ctx, kindOf(namespaceID))
+	if err != nil {
+		return fmt.Errorf("list worker deployments: %w", err)
+	}
+	for _, m := range records {
+		if err := s.write(ctx, namespaceID, m.Key, nil, m.Version+1); err != nil {
+			return fmt.Errorf("drop a worker deployment: %w", err)
+		}
+		s.changed(namespaceID, m.Key, nil, m.Version+1)
+	}
+	return nil
+}

@@ -104,6 +104,24 @@ type testBundle struct {
 	clock      *clock.Fake
 	queues     *queues
 	nodes      []*rollout.Service
+
+	mu       sync.Mutex
+	rerouted []deployment.Queue
+}
+
+func (b *testBundle) reroute(_ string, queues []deployment.Queue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rerouted = append(b.rerouted, queues...)
+}
+
+// told are the queues that were rerouted since the last call.
+func (b *testBundle) told() []deployment.Queue {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	queues := b.rerouted
+	b.rerouted = nil
+	return queues
 }
 
 func setup(t *testing.T, nodes int) *testBundle {
@@ -124,7 +142,7 @@ func setup(t *testing.T, nodes int) *testBundle {
 				RefreshAfter: 2 * time.Second,
 			},
 		})
-		s.Connect(b.queues, nil)
+		s.Connect(b.queues, b.reroute)
 		require.NoError(t, s.Load(context.Background()))
 		s.Start()
 		t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
@@ -320,4 +338,30 @@ func TestDrainage(t *testing.T) {
 	b.nodes[0].NotePinned(nsID, blue)
 	require.NoError(t, b.nodes[0].Stop(ctx))
 	require.Equal(t, writes, b.store.writes.Load(), "it is known")
+}
+
+func TestChangesOfTheRoutingAreTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.register(blue)
+	b.told()
+	b.do(blue.Deployment, deployment.SetCurrent{BuildID: blue.BuildID})
+	require.Equal(t, []deployment.Queue{orders}, b.told())
+	b.register(blue)
+	b.do(blue.Deployment, deployment.SetManager{Manager: "m"})
+	require.Empty(t, b.told())
+}
+
+func TestADeletedNamespaceHasNoDeployments(t *testing.T) {
+	t.Parallel()
+	b := setup(t, 1)
+	b.register(blue)
+	b.do(blue.Deployment, deployment.SetCurrent{BuildID: blue.BuildID})
+	b.told()
+	require.NoError(t, b.nodes[0].DropDeployments(t.Context(), nsID))
+	left, err := b.nodes[0].List(t.Context(), nsID)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.False(t, b.nodes[0].Table(nsID).Member(orders, blue))
+	require.Equal(t, []deployment.Queue{orders}, b.told())
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Namespaces   Namespaces
 	Housekeeping cluster.Housekeeping
 	Queues       cluster.QueueHousekeeping
+	Deployments  cluster.DeploymentHousekeeping
 	// SweepInterval is the least time between two looks for runs whose retention is over.
 	SweepInterval time.Duration
 	Logger        *slog.Logger
@@ -166,6 +167,10 @@ func (s *Service) reclaim(ctx context.Context, ns *cluster.Namespace) time.Time 
 	}
 	if err := s.config.Queues.DropQueues(ctx, ns.ID); err != nil {
 		s.note(ctx, "drop the task queues of a namespace", ns.Name, err)
+		return now.Add(firstWait)
+	}
+	if err := s.config.Deployments.DropDeployments(ctx, ns.ID); err != nil {
+		s.note(ctx, "drop the worker deployments of a namespace", ns.Name, err)
 		return now.Add(firstWait)
 	}
 	if err := s.config.Namespaces.Remove(ctx, ns); err != nil {

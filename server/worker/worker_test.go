@@ -25,6 +25,7 @@ type house struct {
 	namespaces []*cluster.Namespace
 	due, runs  map[string]int
 	dropped    []string    // namespaces whose task queues are gone
+	undeployed []string    // namespaces whose worker deployments are gone
 	before     []time.Time // of each first page of a sweep
 	fail       error       // of the next call
 }
@@ -78,6 +79,13 @@ func (h *house) DropQueues(_ context.Context, id string) error {
 	return nil
 }
 
+func (h *house) DropDeployments(_ context.Context, id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.undeployed = append(h.undeployed, id)
+	return nil
+}
+
 func (h *house) look(f func()) {
 	synctest.Wait()
 	h.mu.Lock()
@@ -88,7 +96,7 @@ func (h *house) look(f func()) {
 const interval = 5 * time.Minute
 
 func start(t *testing.T, h *house) *Service {
-	s := New(Config{Namespaces: h, Housekeeping: h, Queues: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
+	s := New(Config{Namespaces: h, Housekeeping: h, Queues: h, Deployments: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
 	s.Start()
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
 	return s
@@ -154,6 +162,7 @@ func TestReclaim(t *testing.T) {
 		h.look(func() {
 			require.Len(t, h.namespaces, 1)
 			require.Equal(t, []string{"a"}, h.dropped)
+			require.Equal(t, []string{"a"}, h.undeployed)
 			require.Equal(t, 1, h.runs["b"])
 			require.Empty(t, h.before, "a kick is for deleted namespaces only")
 		})

@@ -107,13 +107,14 @@ func (f *finder) Name() string { return "finder" }
 
 // bundle is a frontend on a connection within the process.
 type bundle struct {
-	frontend   *frontend.Frontend
-	namespaces *namespace.Registry
-	behind     *recorder
-	visible    *finder
-	conn       *grpc.ClientConn
-	client     workflowservice.WorkflowServiceClient
-	ns         *cluster.Namespace
+	frontend    *frontend.Frontend
+	namespaces  *namespace.Registry
+	behind      *recorder
+	deployments *rollout.Service
+	visible     *finder
+	conn        *grpc.ClientConn
+	client      workflowservice.WorkflowServiceClient
+	ns          *cluster.Namespace
 }
 
 func defaultLimits(t testing.TB) config.Limits {
@@ -144,6 +145,7 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 	deployments.Connect(b.behind, nil)
 	require.NoError(t, deployments.Load(ctx))
 	t.Cleanup(func() { require.NoError(t, deployments.Stop(context.Background())) })
+	b.deployments = deployments
 	c := frontend.Config{
 		History: b.behind, Matching: b.behind, Deployments: deployments, Namespaces: b.namespaces, Visibility: b.visible,
 		Workers: workers.New(workers.Config{Limits: workers.Limits{

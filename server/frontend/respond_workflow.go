@@ -31,10 +31,11 @@ func (f *Frontend) RespondWorkflowTaskCompleted(ctx context.Context, req *workfl
 }
 
 // resolveWorker reads the older form in which a worker tells its version, and
-// requires a version of a worker that tells how its runs change versions.
+// requires a version of a worker that tells how its runs change versions. Workers
+// without a version send a deployment without a name.
 func resolveWorker(req *workflowservice.RespondWorkflowTaskCompletedRequest) error {
 	//nolint:staticcheck // older workers send it
-	if d := req.GetDeployment(); d != nil && req.GetDeploymentOptions() == nil {
+	if d := req.GetDeployment(); d.GetSeriesName() != "" && d.GetBuildId() != "" && req.GetDeploymentOptions() == nil {
 		req.DeploymentOptions = &deploymentpb.WorkerDeploymentOptions{
 			DeploymentName: d.GetSeriesName(), BuildId: d.GetBuildId(), WorkerVersioningMode: enumspb.WORKER_VERSIONING_MODE_VERSIONED,
 		}

@@ -1,9 +1,7 @@
 package matching
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -65,7 +63,7 @@ func sum(all map[match.Version]snapshot, wanted func(match.Version) bool) snapsh
 			total.add(s)
 		}
 	}
-	slices.SortFunc(total.pollers, func(a, b *taskqueuepb.PollerInfo) int { return cmp.Compare(a.Identity, b.Identity) })
+	sortPollers(total.pollers)
 	return total
 }
 

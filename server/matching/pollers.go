@@ -88,8 +88,12 @@ func (b *pollerBook) list(now time.Time, age time.Duration) []*taskqueuepb.Polle
 	for _, p := range b.byIdentity {
 		infos = append(infos, p.info(now))
 	}
-	slices.SortFunc(infos, func(a, b *taskqueuepb.PollerInfo) int { return cmp.Compare(a.Identity, b.Identity) })
+	sortPollers(infos)
 	return infos
+}
+
+func sortPollers(infos []*taskqueuepb.PollerInfo) {
+	slices.SortFunc(infos, func(a, b *taskqueuepb.PollerInfo) int { return cmp.Compare(a.Identity, b.Identity) })
 }
 
 func (p *poller) info(now time.Time) *taskqueuepb.PollerInfo {
@@ -113,6 +117,7 @@ func (e *Engine) RecentPollers(queue cluster.TaskQueue) []*taskqueuepb.PollerInf
 	for _, q := range e.family(queue) {
 		infos = append(infos, q.recentPollers()...)
 	}
+	sortPollers(infos)
 	return infos
 }
 

@@ -104,9 +104,12 @@ func TestDeleteClosedStoreFails(t *testing.T) {
 		n.begin("a")
 		n.complete(n.take(), finish())
 		n.passes(time.Minute + time.Millisecond) // past what else is due at the full minute
-		n.fault.Order(fault.Error)
+		n.gate.failDeletions(fault.ErrInjected)
 		_, err := n.DeleteClosed(t.Context(), shop, time.Now(), cluster.Position{}, 10)
 		require.Error(t, err)
+		_, err = n.describe("a")
+		require.NoError(t, err)
+		n.gate.failDeletions(nil)
 		page, err := n.DeleteClosed(t.Context(), shop, time.Now(), cluster.Position{}, 10)
 		require.NoError(t, err)
 		require.Equal(t, 1, page.Deleted)

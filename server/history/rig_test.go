@@ -89,6 +89,8 @@ type gate struct {
 	held   map[string]chan struct{}
 	calls  map[string]int
 	groups []store.Group
+	// deleteErr is what deletions fail with.
+	deleteErr error
 }
 
 func (g *gate) pass(method string) {
@@ -138,6 +140,22 @@ func (g *gate) Commit(ctx context.Context, group store.Group) error {
 		g.groups = append(g.groups, group)
 	}
 	return err
+}
+
+func (g *gate) failDeletions(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deleteErr = err
+}
+
+func (g *gate) DeleteExecutions(ctx context.Context, lease store.Lease, keys []store.ExecutionKey) error {
+	g.mu.Lock()
+	err := g.deleteErr
+	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return g.Store.DeleteExecutions(ctx, lease, keys)
 }
 
 func (g *gate) Current(ctx context.Context, keys []store.WorkflowKey) ([]*store.Execution, error) {

@@ -339,6 +339,18 @@ var updateLimits = []limitCase{
 		},
 	},
 	{
+		row: "callbacks_per_update_max", limit: 2, past: "FailedPrecondition: cannot attach more than 2 callbacks to an update (0 callbacks already attached)",
+		try: func(s *trial, n int64) string {
+			require.NoError(s.t, s.start("w"))
+			request := updateOf("u", nil)
+			request.RequestId = "r"
+			for range n {
+				request.CompletionCallbacks = append(request.CompletionCallbacks, callbackTo(receiver, nil))
+			}
+			return s.came(s.send(request))
+		},
+	},
+	{
 		row: "updates_max", limit: 3, past: "FailedPrecondition: The limit on the total number of distinct updates in this workflow has been reached (3).",
 		try: func(s *trial, n int64) string {
 			require.NoError(s.t, s.start("w"))

@@ -280,12 +280,14 @@ func (s *trial) heartbeat(token []byte, details *commonpb.Payloads) error {
 	return err
 }
 
-// update sends an update without waiting for more than a second.
-func (s *trial) update(id string, args *commonpb.Payloads) error {
+func (s *trial) update(id string, args *commonpb.Payloads) error { return s.send(updateOf(id, args)) }
+
+// send sends an update without waiting for more than a second.
+func (s *trial) send(request *updatepb.Request) error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := s.UpdateWorkflowExecution(ctx, &workflowservice.UpdateWorkflowExecutionRequest{
-		Namespace: "default", WorkflowExecution: runOf("w"), Request: updateOf(id, args),
+		Namespace: "default", WorkflowExecution: runOf("w"), Request: request,
 		WaitPolicy: &updatepb.WaitPolicy{LifecycleStage: enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED},
 	})
 	var late *serviceerror.DeadlineExceeded

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workerpb "go.temporal.io/api/worker/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -108,4 +109,31 @@ func TestWorkerLife(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWorkerGivesUpOneQueue does what some SDKs do at their start: they give up the queue of commands that they will not use,
+// under the key of the worker, and go on with the others.
+func TestWorkerGivesUpOneQueue(t *testing.T) {
+	process := startServer(t, serverprocess.Options{})
+	defer stopServer(t, process)
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: process.Address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	require.NoError(t, err)
+	defer c.Close()
+	queue, service, key := "gives-up-"+uuid.NewString(), c.WorkflowService(), uuid.NewString()
+	_, err = service.ShutdownWorker(t.Context(), &workflowservice.ShutdownWorkerRequest{
+		Namespace: "default", WorkerInstanceKey: key, TaskQueue: "commands-of-" + queue,
+		TaskQueueTypes: []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_NEXUS},
+	})
+	require.NoError(t, err)
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: queue, TaskQueue: queue}, "any")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	task, err := service.PollWorkflowTaskQueue(ctx, &workflowservice.PollWorkflowTaskQueueRequest{
+		Namespace: "default", WorkerInstanceKey: key, TaskQueue: &taskqueuepb.TaskQueue{Name: queue},
+	})
+	require.NoError(t, err)
+	require.Equal(t, queue, task.GetWorkflowExecution().GetWorkflowId())
 }

@@ -34,6 +34,7 @@ type rig struct {
 	// What a crash leaves: the encoded state of the last durable decision and the events up to it.
 	durable       []byte
 	durableEvents int
+	saved         *State // the same, not encoded
 	// lastStart is what the last worker got.
 	lastStart *TaskStarted
 	started   map[string]ActivityRef // by activity id
@@ -90,7 +91,7 @@ func (r *rig) adopt(d Decision) {
 	if !d.Volatile {
 		encoded, err := d.State.Encode()
 		require.NoError(r.t, err)
-		r.durable, r.durableEvents = encoded, len(r.history)
+		r.durable, r.durableEvents, r.saved = encoded, len(r.history), d.State
 	}
 	if !r.unchecked {
 		r.laws()

@@ -245,9 +245,9 @@ var requestLimits = []limitCase{
 		},
 	},
 	{
-		row: "cache_bytes_max", limit: 5 * 15_000, step: 15_000, past: "1 gave way", // each takes little less than a step
+		row: "cache_bytes_max", limit: 5 * 32_500, step: 32_500, past: "1 gave way", // each takes little less than a step
 		try: func(s *trial, n int64) string {
-			return s.evictedOf(n/15_000, func(r *workflowservice.StartWorkflowExecutionRequest) { r.Input = payload(9_000) })
+			return s.evictedOf(n/32_500, func(r *workflowservice.StartWorkflowExecutionRequest) { r.Input = payload(9_000) })
 		},
 	},
 	{

@@ -90,7 +90,7 @@ type Limits struct {
 	VisibilityPageMax  int           `default:"1000" unit:"rows" key:"frontend.visibilityMaxPageSize" doc:"Runs or workers of one page of a list; larger pages are cut."`
 	RetentionMin       time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`
 	CacheRunsMax       int           `default:"20000" unit:"runs" key:"history.hostLevelCacheMaxSize" doc:"Runs kept in memory, so that the next call on one reads nothing from the store."`
-	CacheBytesMax      int           `default:"64MiB" unit:"bytes" key:"history.hostLevelCacheMaxSizeBytes" doc:"Estimated size of the runs kept in memory; the process takes some three times as much."`
+	CacheBytesMax      int           `default:"32MiB" unit:"bytes" key:"history.hostLevelCacheMaxSizeBytes" doc:"Estimated size of the runs kept in memory; the process takes a multiple of it, with room for garbage."`
 	RetentionSweep     time.Duration `default:"5m" unit:"time" doc:"Least time between two looks for closed runs whose retention is over; a store that takes long to look through is looked through less often."`
 	RequestsPerSecond  int           `default:"100000" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second, bursts of twice that: above what a node can do, so that it is the operator who draws a line."`
 	NamespacePerSecond int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`

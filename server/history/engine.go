@@ -50,7 +50,7 @@ type Config struct {
 	LeaseDuration time.Duration
 	// CacheEntries bounds the executions kept in memory. Default 20,000.
 	CacheEntries int
-	// CacheBytes bounds their estimated size. Default 64 MiB.
+	// CacheBytes bounds their estimated size. Default 32 MiB.
 	CacheBytes int64
 	// LookAhead is how far ahead wake-ups are kept in memory. Default 10 minutes.
 	LookAhead time.Duration
@@ -75,7 +75,7 @@ func (c *Config) setDefaults() {
 		c.CacheEntries = 20_000
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
+		c.CacheBytes = 32 << 20
 	}
 	if c.LookAhead == 0 {
 		c.LookAhead = 10 * time.Minute

@@ -136,7 +136,7 @@ func (en *entry) addTail(events []*historypb.HistoryEvent) {
 		en.tailFirst = events[0].EventId
 	}
 	before := en.tailBytes
-	defer func() { en.weigh(int64(en.tailBytes - before)) }()
+	defer func() { en.weigh(eventWeight * int64(en.tailBytes-before)) }()
 	for _, event := range events {
 		en.tailBytes += proto.Size(event)
 	}
@@ -152,8 +152,12 @@ func (en *entry) addTail(events []*historypb.HistoryEvent) {
 	}
 }
 
-// entryBytes is about what an entry takes beside its events.
-const entryBytes = 4 << 10
+const (
+	// entryBytes is about what an entry takes beside its events.
+	entryBytes = 4 << 10
+	// eventWeight is how much more an event takes in memory than on the wire.
+	eventWeight = 3
+)
 
 // weigh adds to what the entry counts for in the cache.
 func (en *entry) weigh(bytes int64) {

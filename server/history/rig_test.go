@@ -571,7 +571,7 @@ func (n *node) evict() {
 	for _, s := range n.owned() {
 		s.mu.Lock()
 		for key, en := range s.entries {
-			if en.evictable() {
+			if en.evictable(true) {
 				s.forgetLocked(key, en)
 			}
 		}

@@ -164,14 +164,20 @@ func keyOf(namespaceID, workflowID string) store.WorkflowKey {
 }
 
 // evictLocked drops entries that nobody needs when there are too many. It
-// looks at a bounded number, so that no call pays for a full sweep.
+// looks at a bounded number, so that no call pays for a full sweep, and for
+// closed runs first.
 func (s *shard) evictLocked() {
+	s.evictSomeLocked(false)
+	s.evictSomeLocked(true)
+}
+
+func (s *shard) evictSomeLocked(open bool) {
 	looked := 0
 	for key, en := range s.entries {
-		if looked++; looked > 64 || !s.overfullLocked() {
+		if looked++; looked > evictLooksMax || !s.overfullLocked() {
 			return
 		}
-		if en.evictable() {
+		if en.evictable(open) {
 			s.forgetLocked(key, en)
 			s.engine.metrics.cacheEvicted.Inc()
 		}
@@ -184,14 +190,18 @@ func (s *shard) overfullLocked() bool {
 	return len(s.entries) > s.engine.cfg.CacheEntries/shards || s.bytes.Load() > s.engine.cfg.CacheBytes/int64(shards)
 }
 
-// evictable tells whether nothing is lost with the entry. Entries in use are left alone.
-func (en *entry) evictable() bool {
+// evictLooksMax is how many entries one call looks at, twice at most, to make room.
+const evictLooksMax = 32
+
+// evictable tells whether nothing is lost with the entry. Entries in use are
+// left alone, and open runs unless they are asked for.
+func (en *entry) evictable(open bool) bool {
 	if en.pinned > 0 || !en.mu.TryLock() {
 		return false
 	}
 	defer en.mu.Unlock()
 	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0
-	if !idle || time.Since(en.used) < time.Second {
+	if !idle || time.Since(en.used) < time.Second || en.state.Open() && !open {
 		return false
 	}
 	// What volatile decisions did to a pending task would be lost: a worker may have it.

@@ -249,7 +249,7 @@ func methodOf(t *testing.T, rpc string) (path string, in, out proto.Message) {
 	return "", nil, nil
 }
 
-func newMessage(t *testing.T, d protoreflect.MessageDescriptor) proto.Message {
+func newMessage(t testing.TB, d protoreflect.MessageDescriptor) proto.Message {
 	t.Helper()
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
 	require.NoError(t, err)

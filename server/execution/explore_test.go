@@ -72,6 +72,7 @@ var moves = map[string]func(r *rig){
 	"tick": func(r *rig) {
 		r.advance(args{})
 		_, _ = r.do(Tick{})
+		r.requireNothingDue()
 	},
 	"start activity":       func(r *rig) { _ = r.startActivity("a") },
 	"complete activity":    func(r *rig) { _, _ = r.do(CompleteActivity{Activity: r.started["a"]}) },

@@ -219,6 +219,13 @@ func (r *rig) do(c Command) (Decision, error) {
 	return d, nil
 }
 
+// requireNothingDue: after a tick the next wake-up lies ahead, else the run would be woken again and again.
+func (r *rig) requireNothingDue() {
+	if wake := r.s.Work(r.now).WakeAt; !wake.IsZero() {
+		require.Greater(r.t, wake, r.now, "a wake-up that does nothing")
+	}
+}
+
 // crash forgets everything since the last durable decision.
 func (r *rig) crash() {
 	r.now = r.now.Add(time.Microsecond) // a restart takes longer

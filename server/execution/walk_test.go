@@ -311,6 +311,7 @@ func (w *walker) stepTime() {
 		_, err = w.do(Tick{})
 		require.ErrorIs(w.t, err, ErrStale, "one tick does all that is due")
 	}
+	w.requireNothingDue()
 }
 
 func (w *walker) stepActivity() {

@@ -166,19 +166,28 @@ func (e *Engine) queryEntry(ctx context.Context, ns *cluster.Namespace, en *entr
 		switch {
 		case state.Open() && state.Task != nil:
 			outcome := e.bufferQuery(ctx, en, req.Query)
-			if outcome.direct {
-				continue
+			if !outcome.direct {
+				return queryResponse(ns, en, outcome)
 			}
-			return queryResponse(ns, en, outcome)
+			if !isClosedInTime(ctx, changed) { // what ended the task may still be on its way to the store
+				return nil, errQueryTimeout()
+			}
 		case state.Open() && state.PreviousStartedID == 0:
-			select { // the first task comes after a backoff
-			case <-changed:
-			case <-ctx.Done():
+			if !isClosedInTime(ctx, changed) { // the first task comes after a backoff
 				return nil, errQueryTimeout()
 			}
 		default:
 			return queryResponse(ns, en, e.queryDirectly(ctx, en, state, req.Query))
 		}
+	}
+}
+
+func isClosedInTime(ctx context.Context, changed <-chan struct{}) bool {
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

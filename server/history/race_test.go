@@ -274,3 +274,32 @@ func TestTurnsEndInTime(t *testing.T) {
 		n.crash()
 	})
 }
+
+// A query that comes while the end of its task is on the way to the store waits for that: it does not ask again and again.
+func TestQueryBehindATaskThatIsBeingCompleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		n.begin("a")
+		task := n.take()
+		release := n.gate.hold("Commit")
+		go n.complete(task)
+		synctest.Wait()
+		answer := make(chan string, 1)
+		go func() {
+			r, err := n.QueryWorkflow(t.Context(), shop, queryRequest("a"))
+			if err == nil {
+				answer <- string(r.QueryResult.Payloads[0].Data)
+			}
+		}()
+		synctest.Wait() // returns only when nobody runs any more
+		release()
+		direct := n.take()
+		require.NotNil(t, direct.Query)
+		_, err := n.matching.RespondQueryTaskCompleted(t.Context(), shop, &workflowservice.RespondQueryTaskCompletedRequest{
+			TaskToken: direct.TaskToken, CompletedType: enumspb.QUERY_RESULT_TYPE_ANSWERED, QueryResult: payloads("done"),
+		})
+		require.NoError(t, err)
+		require.Equal(t, string(payloads("done").Payloads[0].Data), <-answer)
+	})
+}

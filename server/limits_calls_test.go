@@ -101,6 +101,7 @@ var queueLimits = []limitCase{
 				require.NoError(s.t, s.start(key, func(r *workflowservice.StartWorkflowExecutionRequest) {
 					r.Priority = &commonpb.Priority{FairnessKey: key}
 				}))
+				synctest.Wait() // its task is in the queue
 			}
 			if slices.Contains(s.lanes(), match.LaneOf(match.DefaultPriority, key)) {
 				return "ok"

@@ -49,12 +49,24 @@ func (t *transition) scheduleActivity(b *batch, a *commandpb.ScheduleActivityTas
 		},
 	}
 	t.append(e)
-	scheduled := t.s.Activities.edit(e.EventId)
-	scheduled.Stamp = t.stamp()
-	if a.RequestEagerExecution && !t.s.Paused() && t.mayStartHere(workerOf(b.request)) {
-		b.eager.Eager = append(b.eager.Eager, t.beginAttempt(scheduled, b.request.Identity, t.env.NewID(), workerOf(b.request)))
+	t.s.Activities.edit(e.EventId).Stamp = t.stamp()
+	if a.RequestEagerExecution {
+		b.wanted = append(b.wanted, e.EventId)
 	}
 	return nil
+}
+
+// startWanted gives the worker that completed its task the activities of it that it wanted to have at once.
+func (t *transition) startWanted(b *batch) {
+	worker := workerOf(b.request)
+	if t.s.Paused() || !t.mayStartHere(worker) {
+		return
+	}
+	for _, id := range b.wanted {
+		if a := t.s.Activities.edit(id); a != nil {
+			b.eager.Eager = append(b.eager.Eager, t.beginAttempt(a, b.request.Identity, t.env.NewID(), worker))
+		}
+	}
 }
 
 func (t *transition) checkActivity(a *commandpb.ScheduleActivityTaskCommandAttributes) (activity.Timeouts, error) {

@@ -151,6 +151,7 @@ func (t *transition) complete(c CompleteTask) error {
 		t.reply = batch.eager
 		return nil
 	}
+	t.startWanted(batch)
 	if !heartbeat {
 		t.rejectUnprocessed()
 	}
@@ -286,6 +287,7 @@ type batch struct {
 	messages    []*protocolpb.Message // those that were not handled yet
 	updates     map[string]string     // states of those that messages were about, by id
 	eager       *TaskCompleted
+	wanted      []int64         // scheduled events of activities that the worker would like to start at once
 	newChildren map[string]bool // workflow ids of children started in this batch
 }
 
@@ -309,7 +311,7 @@ func (t *transition) runCommands(b *batch) error {
 		if err := t.runCommand(b, c); err != nil {
 			return err
 		}
-		if len(t.events) > first && c.UserMetadata != nil {
+		if len(t.events) > first && c.UserMetadata != nil && c.CommandType != enumspb.COMMAND_TYPE_PROTOCOL_MESSAGE {
 			t.annotate(t.events[first], c.UserMetadata)
 		}
 	}

@@ -326,7 +326,12 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED)
 	e.WorkerMayIgnore = true
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionOptionsUpdatedEventAttributes{WorkflowExecutionOptionsUpdatedEventAttributes: a}
-	t.rerouting(func() { t.record(e) })
+	t.rerouting(func() {
+		t.record(e)
+		if a.Priority != nil { // takes effect also while its event still waits for a started task to end
+			t.s.Priority = a.Priority
+		}
+	})
 	return nil
 }
 

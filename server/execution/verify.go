@@ -123,13 +123,13 @@ func compareFacts(p *problems, stored, told *State) {
 	same(p, "first task delayed", stored.FirstTaskDelayed, told.FirstTaskDelayed)
 	same(p, "last started task", stored.PreviousStartedID, told.PreviousStartedID)
 	same(p, "last completed task", stored.LastTaskCompletedID, told.LastTaskCompletedID)
-	if len(stored.Buffered) == 0 { // a pause takes effect before its event is written
+	if len(stored.Buffered) == 0 { // these take effect before their events are written
 		same(p, "pause", valueOf(stored.Pause), valueOf(told.Pause))
+		sameMessage(p, "priority", stored.Priority, told.Priority)
 	}
 	same(p, "signals", stored.SignalCount, told.SignalCount)
 	sameMessage(p, "memo", stored.Memo, told.Memo)
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)
-	sameMessage(p, "priority", stored.Priority, told.Priority)
 	sameMessage(p, "versioning override", stored.VersioningOverride, told.VersioningOverride)
 	same(p, "versioning", stored.Versioning.told(), told.Versioning.told())
 	sameMessage(p, "started event", stored.Started, told.Started)

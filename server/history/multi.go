@@ -18,20 +18,19 @@ func (e *Engine) ExecuteMultiOperation(ctx context.Context, ns *cluster.Namespac
 	start, update := req.Operations[0].GetStartWorkflow(), req.Operations[1].GetUpdateWorkflow()
 	for retried := false; ; retried = true {
 		r, err := e.updateWithStart(ctx, ns, start, update)
-		if aborted(err) && !retried {
-			continue // the run closed under the update: there may be a new one
+		var closed errAborted
+		if !errors.As(err, &closed) {
+			return r, err
 		}
-		return r, err
+		if retried {
+			return nil, multiError(errNotDone(), closed.error)
+		}
+		// The run that was found closed under the update: another one is started.
 	}
 }
 
-// errAborted tells that the run closed before it accepted the update.
+// errAborted tells that a run that was found closed before it accepted the update.
 type errAborted struct{ error }
-
-func aborted(err error) bool {
-	var a errAborted
-	return errors.As(err, &a)
-}
 
 func (e *Engine) updateWithStart(ctx context.Context, ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, update *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.ExecuteMultiOperationResponse, error) {
 	if r, err := e.existingUpdate(ctx, ns, start, update); r != nil || err != nil {
@@ -42,23 +41,31 @@ func (e *Engine) updateWithStart(ctx context.Context, ns *cluster.Namespace, sta
 		reuse: start.WorkflowIdReusePolicy, conflict: conflictOf(start.WorkflowIdConflictPolicy), kind: "start",
 	})
 	if err != nil {
-		return nil, multiError(err, nil)
+		return nil, multiError(err, errNotDone())
 	}
 	defer b.entry.shard.unpin(b.entry)
 	reached, err := e.updateStarted(ctx, b, update)
-	if err != nil {
+	switch {
+	case err != nil && b.isNew:
 		return nil, multiError(nil, err)
+	case isNotFound(err):
+		return nil, errAborted{serviceerror.NewAborted("update was aborted since the workflow closed: " + err.Error())}
+	case err != nil:
+		return nil, multiError(errNotDone(), err)
 	}
 	return multiResponse(ns, start, update, b, reached), nil
 }
 
-// updateStarted waits for the update of a run that was just started or found.
+// updateStarted waits for the update of a run that was just started with it, or found.
 func (e *Engine) updateStarted(ctx context.Context, b *begun, update *workflowservice.UpdateWorkflowExecutionRequest) (progress, error) {
-	reached, _, err := e.updateEntry(ctx, b.entry, update.Request, update.WaitPolicy.GetLifecycleStage())
-	if isNotFound(err) && !b.isNew {
-		return reached, errAborted{serviceerror.NewAborted("update was aborted since the workflow closed: " + err.Error())}
+	stage := update.WaitPolicy.GetLifecycleStage()
+	if !b.isNew {
+		reached, _, err := e.updateEntry(ctx, b.entry, update.Request, stage)
+		return reached, err
 	}
-	return reached, err
+	id := update.Request.GetMeta().GetUpdateId()
+	defer b.entry.unawait(id, b.updated)
+	return e.awaitUpdate(ctx, b.entry, id, stage, b.updated)
 }
 
 // existingUpdate answers with an update that the latest run knows; nil when it does not.
@@ -68,7 +75,7 @@ func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, star
 		return nil, nil
 	}
 	if err != nil {
-		return nil, multiError(err, nil)
+		return nil, multiError(err, errNotDone())
 	}
 	defer en.shard.unpin(en)
 	known := state.Updates.Get(update.Request.GetMeta().GetUpdateId())
@@ -77,7 +84,7 @@ func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, star
 	}
 	reached, err := e.pollUpdate(ctx, en, known.ID, update.WaitPolicy.GetLifecycleStage())
 	if err != nil {
-		return nil, multiError(nil, err)
+		return nil, multiError(errNotDone(), err)
 	}
 	return multiResponse(ns, start, update, &begun{entry: en, state: state, deduped: state.RequestID == start.RequestId}, reached), nil
 }
@@ -99,17 +106,14 @@ func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowEx
 	}}
 }
 
-// multiError is the error of one operation beside that of the other, which was not done or was fine.
+// errNotDone is told of the operation beside the one that failed, unless it was done.
+func errNotDone() error { return serviceerror.NewMultiOperationAborted("Operation was aborted.") }
+
+// multiError holds what became of each operation; nil: it was done.
 func multiError(startErr, updateErr error) error {
 	var late *serviceerror.DeadlineExceeded
-	switch {
-	case errors.As(errors.Join(startErr, updateErr), &late):
+	if errors.As(errors.Join(startErr, updateErr), &late) {
 		return late // the caller's time is over, whatever came of the operations
-	case startErr != nil:
-		return serviceerror.NewMultiOperationExecution("Update-with-Start could not be executed.",
-			[]error{startErr, serviceerror.NewMultiOperationAborted("Operation was aborted.")})
-	default:
-		return serviceerror.NewMultiOperationExecution("Update-with-Start could not be executed.",
-			[]error{serviceerror.NewMultiOperationAborted("Operation was aborted."), updateErr})
 	}
+	return serviceerror.NewMultiOperationExecution("Update-with-Start could not be executed.", []error{startErr, updateErr})
 }

@@ -36,6 +36,8 @@ type begun struct {
 	deduped  bool // an earlier call with the same request id created the run
 	attached bool // an earlier call with the same request id was attached to the run
 	eager    *execution.TaskStarted
+	// updated hears what becomes of the update that a new run was started with: a worker may be faster than the caller.
+	updated chan execution.UpdateResult
 }
 
 // started is what clients call started: the run exists because of this request.
@@ -316,6 +318,11 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 	en.pinned = 1
 	en.mu.Lock()
 	defer en.mu.Unlock()
+	eager, _ := d.Reply.(*execution.TaskStarted)
+	b := &begun{entry: en, state: d.State, isNew: true, eager: eager}
+	if p.update != nil {
+		b.updated = en.awaitLocked(p.update.Request.GetMeta().GetUpdateId())
+	}
 	var companions []*change
 	if old != nil {
 		companions = append(companions, old.change())
@@ -324,8 +331,7 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 	s.register(en)
 	e.pinnedByHand(ns.ID, d.State.VersioningOverride)
 	metrics.WorkflowsStarted.In(e.cfg.Metrics, metrics.Started{Namespace: ns.Name, Kind: p.kind}).Inc()
-	eager, _ := d.Reply.(*execution.TaskStarted)
-	return &begun{entry: en, state: d.State, isNew: true, eager: eager}, nil
+	return b, nil
 }
 
 func (e *Engine) SignalWithStartWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {

@@ -97,12 +97,16 @@ func (en *entry) await(id string) (chan execution.UpdateResult, error) {
 	if en.gone != nil {
 		return nil, en.gone
 	}
+	return en.awaitLocked(id), nil
+}
+
+func (en *entry) awaitLocked(id string) chan execution.UpdateResult {
 	if en.waiters == nil {
 		en.waiters = make(map[string][]chan execution.UpdateResult)
 	}
 	waiter := make(chan execution.UpdateResult, 3) // accepted, completed, and one for a run that goes away
 	en.waiters[id] = append(en.waiters[id], waiter)
-	return waiter, nil
+	return waiter
 }
 
 func (en *entry) unawait(id string, waiter chan execution.UpdateResult) {

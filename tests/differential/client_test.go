@@ -9,7 +9,9 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -29,7 +31,8 @@ var moves = map[string]func(p *player, ctx context.Context, w int, random *rand.
 	"failWorkflow": (*player).failWorkflow, "pollActivity": (*player).pollActivity,
 	"completeActivity": (*player).completeActivity, "failActivity": (*player).failActivity,
 	"cancelActivity": (*player).cancelActivity, "heartbeatActivity": (*player).heartbeatActivity,
-	"activityByID": (*player).activityByID,
+	"activityByID": (*player).activityByID, "operateActivity": (*player).operateActivity, "updateOptions": (*player).updateOptions,
+	"query": (*player).query, "resetSticky": (*player).resetSticky, "updateWithStart": (*player).updateWithStart, "pollUpdate": (*player).pollUpdate,
 }
 
 // invoke calls a method with a bound on its time.
@@ -43,6 +46,29 @@ func invoke[Request, Answer proto.Message](
 }
 
 func (p *player) start(ctx context.Context, w int, random *rand.Rand) *called {
+	request := p.startRequest(w, random)
+	if random.IntN(6) == 0 {
+		request.RequestId = "request-1" // a repetition of an earlier call
+	}
+	if random.IntN(5) == 0 {
+		request.RequestEagerExecution = true
+	}
+	if !p.maySend(w, request) {
+		return nil
+	}
+	call := invoke(ctx, "StartWorkflowExecution", p.service.StartWorkflowExecution, request)
+	if task := call.answer.(*workflowservice.StartWorkflowExecutionResponse).GetEagerWorkflowTask(); len(task.GetTaskToken()) > 0 {
+		p.tasks[w] = task
+	}
+	return call
+}
+
+// maySend tells whether a start cannot end a run whose end could not be seen in all its relations.
+func (p *player) maySend(w int, request *workflowservice.StartWorkflowExecutionRequest) bool {
+	return request.WorkflowIdConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING || p.mayClose(w)
+}
+
+func (p *player) startRequest(w int, random *rand.Rand) *workflowservice.StartWorkflowExecutionRequest {
 	request := &workflowservice.StartWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowId: p.workflowID(w), WorkflowType: &commonpb.WorkflowType{Name: "kind"},
 		TaskQueue: p.workflowQueue(w), Identity: "client", RequestId: p.requestID(),
@@ -65,13 +91,24 @@ func (p *player) start(ctx context.Context, w int, random *rand.Rand) *called {
 	if random.IntN(8) == 0 {
 		request.WorkflowStartDelay = durationpb.New(pick(random, 50*time.Millisecond, time.Hour))
 	}
-	if random.IntN(6) == 0 {
-		request.RequestId = "request-1" // a repetition of an earlier call
+	if random.IntN(15) == 0 {
+		request.CronSchedule = "@every 2h"
 	}
-	if request.WorkflowIdConflictPolicy == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING && !p.mayClose(w) {
-		return nil
+	if random.IntN(4) == 0 {
+		request.UserMetadata, request.Priority, request.Header = metadata(), priority(random), header()
 	}
-	return invoke(ctx, "StartWorkflowExecution", p.service.StartWorkflowExecution, request)
+	if random.IntN(4) == 0 {
+		request.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: random.IntN(2) == 0, AttachLinks: random.IntN(2) == 0}
+	}
+	return request
+}
+
+func metadata() *sdkpb.UserMetadata {
+	return &sdkpb.UserMetadata{Summary: payload("summary"), Details: payload("details")}
+}
+
+func header() *commonpb.Header {
+	return &commonpb.Header{Fields: map[string]*commonpb.Payload{"trace": payload("id")}}
 }
 
 func (p *player) signal(ctx context.Context, w int, random *rand.Rand) *called {

@@ -53,12 +53,17 @@ func (p *player) decide(w int, task *workflowservice.PollWorkflowTaskQueueRespon
 
 func (d *decision) add(kind enumspb.CommandType, attributes proto.Message) {
 	command := &commandpb.Command{CommandType: kind}
+	if d.random.IntN(6) == 0 {
+		command.UserMetadata = metadata()
+	}
 	setAttributes(command, attributes)
 	d.commands = append(d.commands, command)
 }
 
 func (d *decision) addCommand() {
-	switch d.random.IntN(11) {
+	switch d.random.IntN(12) {
+	case 11:
+		d.addUpsert()
 	case 0, 1:
 		d.addTimer()
 	case 2:
@@ -119,12 +124,28 @@ func (d *decision) addActivity() {
 	case 2:
 		attributes.HeartbeatTimeout = durationpb.New(time.Minute)
 	}
+	if d.random.IntN(6) == 0 {
+		attributes.RequestEagerExecution = true
+	}
+	if d.random.IntN(6) == 0 {
+		attributes.Priority, attributes.Header = priority(d.random), header()
+	}
 	if d.random.IntN(2) == 0 {
 		attributes.RetryPolicy = quickRetries(d.random)
 	} else {
 		attributes.RetryPolicy = &commonpb.RetryPolicy{MaximumAttempts: 1}
 	}
 	d.add(enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, attributes)
+}
+
+// addUpsert changes the one attribute that workers set without asking for it first.
+func (d *decision) addUpsert() {
+	versions := &commonpb.Payload{
+		Metadata: map[string][]byte{"encoding": []byte("json/plain"), "type": []byte("KeywordList")}, Data: []byte(pick(d.random, `["a-1"]`, `["a-1","b-2"]`, `[]`, `null`)),
+	}
+	d.add(enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, &commandpb.UpsertWorkflowSearchAttributesCommandAttributes{
+		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"TemporalChangeVersion": versions}},
+	})
 }
 
 func anyActivity(random *rand.Rand) string { return fmt.Sprintf("activity-%d", random.IntN(5)) }

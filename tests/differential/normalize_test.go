@@ -106,6 +106,13 @@ func (n *normalizer) walk(value any, field string) any {
 		}
 		if field == "workflowTaskStartedEventAttributes" {
 			v["requestId"] = "$REQUEST_ID" // the server's own
+			delete(v, "historySizeBytes")  // 0 or none, by whether the task was started eagerly
+		}
+		if points, _ := v["autoResetPoints"].(map[string]any); len(points) == 0 {
+			delete(v, "autoResetPoints") // none is none
+		}
+		if v["queryResult"] != nil || v["queryRejected"] != nil {
+			delete(v, "link") // of newer servers only
 		}
 		return n.walkObject(v)
 	case []any:
@@ -159,6 +166,11 @@ func plainPayload(object map[string]any) (string, bool) {
 
 func (n *normalizer) walkList(list []any, field string) any {
 	result := make([]any, len(list))
+	if field == "activityTasks" {
+		for _, item := range list {
+			delete(item.(map[string]any), "priority") // ours tells more: see docs/compatibility.md
+		}
+	}
 	if unordered[field] {
 		slices.SortFunc(list, func(a, b any) int { return strings.Compare(orderKey(a), orderKey(b)) })
 	}

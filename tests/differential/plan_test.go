@@ -46,6 +46,7 @@ var weights = []struct {
 	{"start", 6}, {"signal", 7}, {"signalWithStart", 3}, {"cancel", 3}, {"terminate", 2}, {"reset", 3}, {"update", 8},
 	{"history", 2}, {"pollWorkflow", 22}, {"completeWorkflow", 26}, {"failWorkflow", 3}, {"pollActivity", 8},
 	{"completeActivity", 4}, {"failActivity", 4}, {"cancelActivity", 2}, {"heartbeatActivity", 3}, {"activityByID", 3},
+	{"operateActivity", 5}, {"updateOptions", 2}, {"query", 4}, {"resetSticky", 1}, {"updateWithStart", 3}, {"pollUpdate", 2},
 }
 
 // newPlan draws the plan of a seed.

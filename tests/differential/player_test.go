@@ -89,16 +89,7 @@ func (p *player) take(ctx context.Context, s step) (string, error) {
 	if call == nil {
 		return s.Kind + ": nothing to do", nil
 	}
-	shown := map[string]any{"call": call.name}
-	if call.request != nil {
-		shown["request"] = p.norm.message(call.request)
-	}
-	switch {
-	case call.err != nil:
-		shown["error"] = p.norm.failure(call.err)
-	case call.answer != nil:
-		shown["answer"] = p.norm.message(call.answer)
-	}
+	shown := p.show(call)
 	unsettled, err := p.settle(ctx)
 	if err != nil {
 		return "", err
@@ -112,8 +103,26 @@ func (p *player) take(ctx context.Context, s step) (string, error) {
 	return pretty(shown) + p.news(), nil
 }
 
+func (p *player) show(call *called) map[string]any {
+	shown := map[string]any{"call": call.name}
+	if call.before != nil {
+		shown["before"] = p.show(call.before)
+	}
+	if call.request != nil {
+		shown["request"] = p.norm.message(call.request)
+	}
+	switch {
+	case call.err != nil:
+		shown["error"] = p.norm.failure(call.err)
+	case call.answer != nil:
+		shown["answer"] = p.norm.message(call.answer)
+	}
+	return shown
+}
+
 // called is what a step did and got.
 type called struct {
+	before          *called // that led to it
 	name            string
 	request, answer proto.Message
 	err             error

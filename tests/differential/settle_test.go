@@ -94,6 +94,10 @@ func (p *player) missingOfChild(parent *run, c child) string {
 	return ""
 }
 
+func isTaskCompleted(e *historypb.HistoryEvent) bool {
+	return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+}
+
 func cancelIsRequested(r *run) bool {
 	return slices.ContainsFunc(r.history, func(e *historypb.HistoryEvent) bool {
 		return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED

@@ -13,6 +13,7 @@ import (
 	protocolpb "go.temporal.io/api/protocol/v1"
 	updatepb "go.temporal.io/api/update/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // updateTimeout bounds the wait of an update's caller; more than a plan takes.
@@ -25,12 +26,14 @@ type updateCall struct {
 	runID    string
 	stage    enumspb.UpdateWorkflowExecutionLifecycleStage
 	done     chan struct{}
-	answer   *workflowservice.UpdateWorkflowExecutionResponse
+	answer   proto.Message
 	err      error
 
 	accepted, ended bool // as the worker said
 	recorded        bool
 	lost            bool // see player.disturb
+	withStart       bool // goes on to another run when the one that was found closes
+	cancel          context.CancelFunc
 }
 
 func (u *updateCall) isAnswered() bool {
@@ -61,7 +64,10 @@ func (p *player) disturb(ctx context.Context, w int, byWorker bool) {
 		return
 	}
 	for _, u := range p.updates {
-		u.lost = u.lost || u.runID == r.id
+		if u.runID == r.id {
+			u.lost = true
+			u.cancel()
+		}
 	}
 	delete(p.tasks, w)
 	r.final = true
@@ -81,28 +87,13 @@ func (p *player) inOrder(r *run, task *workflowservice.PollWorkflowTaskQueueResp
 
 // update sends one and returns when the server has it, or has answered.
 func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
-	u := &updateCall{
-		workflow: w, id: fmt.Sprintf("update-%d", len(p.updates)), done: make(chan struct{}),
-		stage: pick(random, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED),
-	}
+	u, request := p.newUpdate(w, random)
 	if r := p.current(w); r != nil {
 		u.runID = r.id
 	}
-	request := &workflowservice.UpdateWorkflowExecutionRequest{
-		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w)},
-		WaitPolicy: &updatepb.WaitPolicy{LifecycleStage: u.stage},
-		Request: &updatepb.Request{
-			Meta:  &updatepb.Meta{UpdateId: u.id, Identity: "client"},
-			Input: &updatepb.Input{Name: "change", Args: payloads("argument")},
-		},
-	}
-	p.updates = append(p.updates, u)
-	go func() {
-		defer close(u.done)
-		ctx, cancel := context.WithTimeout(ctx, updateTimeout)
-		defer cancel()
-		u.answer, u.err = p.service.UpdateWorkflowExecution(ctx, request)
-	}()
+	u.send(ctx, func(ctx context.Context) (proto.Message, error) {
+		return p.service.UpdateWorkflowExecution(ctx, request)
+	})
 	p.awaitAdmission(ctx, u)
 	if u.isAnswered() && u.err != nil {
 		u.ended = true
@@ -110,6 +101,58 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 		u.lost = false
 	}
 	return &called{name: "UpdateWorkflowExecution", request: request}
+}
+
+func (p *player) newUpdate(w int, random *rand.Rand) (*updateCall, *workflowservice.UpdateWorkflowExecutionRequest) {
+	u := &updateCall{
+		workflow: w, id: fmt.Sprintf("update-%d", len(p.updates)), done: make(chan struct{}),
+		stage: pick(random, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED, enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED),
+	}
+	p.updates = append(p.updates, u)
+	return u, &workflowservice.UpdateWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: p.execution(w), WaitPolicy: &updatepb.WaitPolicy{LifecycleStage: u.stage},
+		Request: &updatepb.Request{
+			Meta:  &updatepb.Meta{UpdateId: u.id, Identity: "client"},
+			Input: &updatepb.Input{Name: "change", Args: payloads("argument")},
+		},
+	}
+}
+
+// send waits for the answer of an update's call.
+func (u *updateCall) send(ctx context.Context, call func(context.Context) (proto.Message, error)) {
+	ctx, u.cancel = context.WithTimeout(ctx, updateTimeout)
+	go func() {
+		defer close(u.done)
+		defer u.cancel()
+		u.answer, u.err = call(ctx)
+	}()
+}
+
+// updateWithStart sends an update and a start of its run, if there is none.
+func (p *player) updateWithStart(ctx context.Context, w int, random *rand.Rand) *called {
+	start := p.startRequest(w, random)
+	if !p.maySend(w, start) {
+		return nil
+	}
+	u, update := p.newUpdate(w, random)
+	request := &workflowservice.ExecuteMultiOperationRequest{
+		Namespace: namespace, Operations: []*workflowservice.ExecuteMultiOperationRequest_Operation{
+			{Operation: &workflowservice.ExecuteMultiOperationRequest_Operation_StartWorkflow{StartWorkflow: start}},
+			{Operation: &workflowservice.ExecuteMultiOperationRequest_Operation_UpdateWorkflow{UpdateWorkflow: update}},
+		},
+	}
+	u.withStart = true
+	u.send(ctx, func(ctx context.Context) (proto.Message, error) { return p.service.ExecuteMultiOperation(ctx, request) })
+	p.awaitAdmission(ctx, u)
+	if description, err := p.describe(ctx, w, ""); err == nil {
+		u.runID = description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	}
+	if u.isAnswered() && u.err != nil {
+		u.ended = true
+		p.disturb(ctx, w, false)
+		u.lost = false
+	}
+	return &called{name: "ExecuteMultiOperation", request: request}
 }
 
 // awaitAdmissions waits for all that no worker saw: a server may lose those at an error and take them up again by itself.
@@ -148,6 +191,9 @@ func (p *player) awaitAdmission(ctx context.Context, u *updateCall) {
 
 // mustAnswer tells whether the caller of u has all it waits for.
 func (p *player) mustAnswer(u *updateCall) bool {
+	if r := p.current(u.workflow); u.withStart && r != nil && r.isOpen() && !u.isAnswered() && !u.lost {
+		u.runID = r.id
+	}
 	switch r := p.findRun(u.runID); {
 	case r == nil || !r.isOpen():
 		return true

@@ -70,6 +70,9 @@ func (p *player) completeWorkflow(ctx context.Context, w int, random *rand.Rand)
 	}
 	d.confirm()
 	answer := call.answer.(*workflowservice.RespondWorkflowTaskCompletedResponse)
+	for _, task := range answer.GetActivityTasks() {
+		p.activities = append(p.activities, &heldActivity{workflow: w, task: task})
+	}
 	if next := answer.GetWorkflowTask(); len(next.GetTaskToken()) > 0 {
 		p.inOrder(p.current(w), next)
 		p.tasks[w] = next
@@ -140,6 +143,7 @@ func (p *player) failActivity(ctx context.Context, w int, random *rand.Rand) *ca
 	}
 	return invoke(ctx, "RespondActivityTaskFailed", p.service.RespondActivityTaskFailed, &workflowservice.RespondActivityTaskFailedRequest{
 		Namespace: namespace, TaskToken: held.task.GetTaskToken(), Identity: "worker", Failure: failure(random),
+		LastHeartbeatDetails: pick(random, nil, payloads("progress")),
 	})
 }
 

@@ -25,7 +25,7 @@ type devCommand struct {
 
 	Namespace       []string `short:"n" sep:"none" placeholder:"NAME" help:"Namespace to register beside \"default\". Repeatable."`
 	SearchAttribute []string `sep:"none" placeholder:"NAME=TYPE" help:"Search attribute of these namespaces: Text, Keyword, Int, Double, Bool, Datetime or KeywordList. Repeatable."`
-	DynamicConfig   []string `name:"dynamic-config-value" sep:"none" placeholder:"KEY=VALUE" help:"Limit to change, by the key scripts know, such as limit.blobSize.error=1048576. Repeatable."`
+	DynamicConfig   []string `name:"dynamic-config-value" sep:"none" placeholder:"KEY=VALUE" help:"Limit or feature to change, by the key scripts know, such as limit.blobSize.error=1048576. Repeatable."`
 
 	LogLevel  string `default:"warn" enum:"debug,info,warn,error,never" help:"Least level to log (${enum})."`
 	LogFormat string `default:"text" enum:"text,json" help:"Format of log lines (${enum})."`

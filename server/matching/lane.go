@@ -175,14 +175,6 @@ func (t *laneTable) waitingTasks() int64 {
 	return total
 }
 
-func (t *laneTable) liveTotal() int64 {
-	total := int64(0)
-	for _, n := range t.live {
-		total += n
-	}
-	return total
-}
-
 // idle tells whether no lane has anything.
 func (t *laneTable) idle() bool {
 	for _, l := range t.byID {

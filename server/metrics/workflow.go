@@ -6,7 +6,8 @@ const Workflow Domain = "Workflows"
 // Started labels a new run. Kind is start, signal_with_start, child, continue_as_new, retry, cron.
 type Started struct{ Namespace, Kind string }
 
-// Chore names something the worker service does on its own.
+// Chore names something the worker service does on its own: retention,
+// list_namespaces, delete_runs, drop_task_queues, drop_deployments, remove_namespace.
 type Chore struct{ Chore string }
 
 // Closed labels a closed run with its status in lower case.

@@ -39,7 +39,7 @@ func (r *Registry) Delete(ctx context.Context, n *cluster.Namespace, delay time.
 func (r *Registry) writeDeleted(ctx context.Context, n *cluster.Namespace, delay time.Duration) (*cluster.Namespace, error) {
 	deleted := clone(n)
 	deleted.State, deleted.Version = enumspb.NAMESPACE_STATE_DELETED, 1
-	deleted.RemoveAfter = r.clock.Now().Add(delay).UTC()
+	deleted.RemoveAfter = r.clock.Now().Add(max(delay, removeAfterMin)).UTC()
 	for length := idPrefixMin; length <= len(n.ID); length++ {
 		deleted.Name = fmt.Sprintf("%s-deleted-%s", n.Name, n.ID[:length])
 		err := r.write(ctx, deleted)
@@ -56,6 +56,11 @@ func (r *Registry) writeDeleted(ctx context.Context, n *cluster.Namespace, delay
 	}
 	return nil, apierr.Unavailable("namespace %s could not be given another name", n.Name)
 }
+
+// removeAfterMin outlasts calls that found the namespace before it was deleted,
+// here or on a node that still believes its cache: runs that they start are
+// found before the record goes.
+const removeAfterMin = RefreshAfter + 3*time.Second
 
 // idPrefixMin is how much of its id the name of a deleted namespace carries at least.
 const idPrefixMin = 5

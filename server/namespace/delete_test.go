@@ -23,6 +23,7 @@ func TestDeleteFreesTheName(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "orders-deleted-"+first.ID[:5], deleted.Name)
 	require.Equal(t, enumspb.NAMESPACE_STATE_DELETED, deleted.State)
+	require.Equal(t, b.clock.Now().Add(time.Minute), deleted.RemoveAfter.Local())
 	_, err = b.nodes[0].ByName(ctx, "orders")
 	var missing *serviceerror.NamespaceNotFound
 	require.ErrorAs(t, err, &missing)
@@ -60,6 +61,7 @@ func TestDeleteGoesOnAfterACrash(t *testing.T) {
 	again, err := b.nodes[0].Delete(ctx, n, 0)
 	require.NoError(t, err)
 	require.Equal(t, deleted.Name, again.Name)
+	require.Greater(t, deleted.RemoveAfter.Sub(b.clock.Now()), namespace.RefreshAfter, "other nodes may still believe that it is there")
 	_, err = b.nodes[0].ByName(ctx, "orders")
 	require.Error(t, err)
 }

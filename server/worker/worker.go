@@ -113,7 +113,7 @@ func (s *Service) run(ctx context.Context) {
 func (s *Service) round(ctx context.Context, sweep bool) (nextLook time.Time) {
 	all, err := s.config.Namespaces.List(ctx)
 	if err != nil {
-		s.note(ctx, "list namespaces", "", err)
+		s.note(ctx, "list_namespaces", "", err)
 		return s.config.Clock.Now().Add(firstWait)
 	}
 	for _, ns := range all {
@@ -151,7 +151,7 @@ func (s *Service) reclaim(ctx context.Context, ns *cluster.Namespace) time.Time 
 	for page.More && ctx.Err() == nil {
 		var err error
 		if page, err = s.config.Housekeeping.DeleteRuns(ctx, ns, page.Next, pageRuns); err != nil {
-			s.note(ctx, "delete the runs of a namespace", ns.Name, err)
+			s.note(ctx, "delete_runs", ns.Name, err)
 			return s.config.Clock.Now().Add(firstWait)
 		}
 		left += page.Seen
@@ -166,15 +166,15 @@ func (s *Service) reclaim(ctx context.Context, ns *cluster.Namespace) time.Time 
 		return ns.RemoveAfter
 	}
 	if err := s.config.Queues.DropQueues(ctx, ns.ID); err != nil {
-		s.note(ctx, "drop the task queues of a namespace", ns.Name, err)
+		s.note(ctx, "drop_task_queues", ns.Name, err)
 		return now.Add(firstWait)
 	}
 	if err := s.config.Deployments.DropDeployments(ctx, ns.ID); err != nil {
-		s.note(ctx, "drop the worker deployments of a namespace", ns.Name, err)
+		s.note(ctx, "drop_deployments", ns.Name, err)
 		return now.Add(firstWait)
 	}
 	if err := s.config.Namespaces.Remove(ctx, ns); err != nil {
-		s.note(ctx, "remove a namespace", ns.Name, err)
+		s.note(ctx, "remove_namespace", ns.Name, err)
 		return now.Add(firstWait)
 	}
 	s.config.Logger.InfoContext(ctx, "a deleted namespace is gone", "namespace", ns.Name, "namespace_id", ns.ID)

@@ -88,7 +88,7 @@ func Newest(records []*Record) []*Record {
 		case !seen:
 			places[k] = len(out)
 			out = append(out, rec)
-		case rec.Version > out[place].Version:
+		case rec.Version > out[place].Version || rec.Again && rec.Version == out[place].Version:
 			out[place] = rec
 		}
 	}

@@ -21,6 +21,7 @@ type Record struct {
 	RunID       string
 	Version     int64 // raised by every change of the run
 	Deleted     bool  // remove the run; later records with a lower version stay out
+	Again       bool  // takes the place of a record of the same version, too
 
 	WorkflowType         string
 	TaskQueue            string
@@ -41,7 +42,8 @@ type Record struct {
 
 // Store finds records. Reads see every write that has returned.
 type Store interface {
-	// Write stores records, each only when its Version is above the stored one. All or nothing.
+	// Write stores records, each only when its Version is above the stored one, or is that and the record says Again. All
+	// or nothing, unless the error is a *WriteError, which names those that were not taken.
 	Write(ctx context.Context, records []*Record) error
 	// List returns a page of records in the default order (open first, newest
 	// start first; then closed, newest close first; then run id descending) and the token of the next page.
@@ -51,6 +53,12 @@ type Store interface {
 	// Name of the store as GetClusterInfo reports it, such as "sqlite".
 	Name() string
 	Close() error
+}
+
+// Refresher is a store that shows records later than it takes them.
+type Refresher interface {
+	// Refresh makes all that is written visible to searches that begin when it has returned.
+	Refresh(ctx context.Context) error
 }
 
 // ListRequest asks for one page.

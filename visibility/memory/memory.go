@@ -54,7 +54,7 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	now := s.now()
 	for _, rec := range records {
 		key := runKey{rec.NamespaceID, rec.RunID}
-		if old, exists := s.entries[key]; exists && rec.Version <= old.record.Version {
+		if old, exists := s.entries[key]; exists && !isNewer(rec, old.record) {
 			continue
 		}
 		kept := *rec
@@ -68,6 +68,10 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	}
 	s.forget(now)
 	return nil
+}
+
+func isNewer(rec, stored *visibility.Record) bool {
+	return rec.Version > stored.Version || rec.Again && rec.Version == stored.Version
 }
 
 // forget removes old tombstones.

@@ -16,10 +16,13 @@ var columnTypes = map[string]string{
 	"history_length": "bigint", "history_size_bytes": "bigint", "state_transition_count": "bigint", "record": "bytea",
 }
 
-// upsert takes one array per column.
-var upsert = buildUpsert()
+// The upserts take one array per column.
+var (
+	upsert      = buildUpsert(false)
+	upsertAgain = buildUpsert(true)
+)
 
-func buildUpsert() string {
+func buildUpsert(again bool) string {
 	var arrays, values []string
 	for i, column := range sqlform.Columns {
 		columnType := columnTypes[column]
@@ -34,7 +37,7 @@ func buildUpsert() string {
 	}
 	names := strings.Join(sqlform.Columns, ", ")
 	return "INSERT INTO " + sqlform.Table + " (" + names + ") SELECT " + strings.Join(values, ", ") +
-		" FROM unnest(" + strings.Join(arrays, ", ") + ") AS given (" + names + ")" + sqlform.OnConflict()
+		" FROM unnest(" + strings.Join(arrays, ", ") + ") AS given (" + names + ")" + sqlform.OnConflict(again)
 }
 
 // columnsOf turns records into one array per column.

@@ -95,7 +95,7 @@ func (s *Store) Close() error {
 const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE (namespace_id, run_id) IN (SELECT namespace_id, run_id FROM " +
 	sqlform.Table + " WHERE deleted AND deleted_ns < $1 ORDER BY deleted_ns LIMIT $2 FOR UPDATE SKIP LOCKED)"
 
-// Write implements visibility.Store with one statement.
+// Write implements visibility.Store with one statement for records of each kind.
 func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	if len(records) == 0 {
 		return ctx.Err()
@@ -103,11 +103,7 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	now := time.Now()
 	records = visibility.Newest(records)
 	sortByKey(records)
-	columns, err := columnsOf(records, now)
-	if err != nil {
-		return err
-	}
-	if _, err := s.pool.Exec(ctx, upsert, columns...); err != nil {
+	if err := s.writeAll(ctx, records, now); err != nil {
 		return fmt.Errorf("write visibility: %w", err)
 	}
 	if !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
@@ -115,6 +111,23 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	}
 	if _, err := s.pool.Exec(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite); err != nil {
 		return fmt.Errorf("forget old deletions: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) writeAll(ctx context.Context, records []*visibility.Record, now time.Time) error {
+	usual, again := sqlform.Divide(records)
+	for text, part := range map[string][]*visibility.Record{upsert: usual, upsertAgain: again} {
+		if len(part) == 0 {
+			continue
+		}
+		columns, err := columnsOf(part, now)
+		if err != nil {
+			return err
+		}
+		if _, err := s.pool.Exec(ctx, text, columns...); err != nil {
+			return err
+		}
 	}
 	return nil
 }

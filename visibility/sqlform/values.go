@@ -200,11 +200,24 @@ func (row *Row) Values() []any {
 		row.ParentWorkflowID, row.ParentRunID, row.RootWorkflowID, row.RootRunID, row.Division, row.Attributes, row.Record}
 }
 
-// OnConflict is the end of the upsert: a row is replaced only by a newer one.
-func OnConflict() string {
+// OnConflict is the end of the upsert: a row is replaced only by a newer one, or with again by one of the same version, too.
+func OnConflict(again bool) string {
 	var sets []string
 	for _, column := range Columns[2:] {
 		sets = append(sets, column+" = excluded."+column)
 	}
-	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE " + Table + ".version < excluded.version"
+	older := map[bool]string{false: " < ", true: " <= "}[again]
+	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE " + Table + ".version" + older + "excluded.version"
+}
+
+// Divide splits records into those that replace only older ones, and those that say Again.
+func Divide(records []*visibility.Record) (usual, again []*visibility.Record) {
+	for _, rec := range records {
+		if rec.Again {
+			again = append(again, rec)
+		} else {
+			usual = append(usual, rec)
+		}
+	}
+	return usual, again
 }

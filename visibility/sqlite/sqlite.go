@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,8 +116,11 @@ func (s *Store) Name() string { return "sqlite" }
 // Close implements visibility.Store.
 func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 
-var upsert = "INSERT INTO " + sqlform.Table + " (" + strings.Join(sqlform.Columns, ", ") + ") VALUES (?" +
-	strings.Repeat(", ?", len(sqlform.Columns)-1) + ")" + sqlform.OnConflict()
+var (
+	insert      = "INSERT INTO " + sqlform.Table + " (" + strings.Join(sqlform.Columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(sqlform.Columns)-1) + ")"
+	upsert      = insert + sqlform.OnConflict(false)
+	upsertAgain = insert + sqlform.OnConflict(true)
+)
 
 const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE rowid IN (SELECT rowid FROM " + sqlform.Table + " WHERE deleted AND deleted_ns < ? LIMIT ?)"
 
@@ -140,12 +144,24 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 }
 
 func writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now time.Time) error {
-	statement, err := tx.PrepareContext(ctx, upsert)
+	usual, again := sqlform.Divide(records)
+	err := errors.Join(writeRows(ctx, tx, upsert, usual, now), writeRows(ctx, tx, upsertAgain, again, now))
+	if err != nil || !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite)
+	return err
+}
+
+func writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibility.Record, now time.Time) error {
+	if len(records) == 0 {
+		return nil
+	}
+	statement, err := tx.PrepareContext(ctx, text)
 	if err != nil {
 		return err
 	}
 	defer statement.Close()
-	deletes := false
 	for _, rec := range records {
 		row, err := sqlform.NewRow(rec, now)
 		if err != nil {
@@ -154,12 +170,8 @@ func writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now
 		if _, err := statement.ExecContext(ctx, row.Values()...); err != nil {
 			return fmt.Errorf("run %s: %w", rec.RunID, err)
 		}
-		deletes = deletes || rec.Deleted
 	}
-	if deletes {
-		_, err = tx.ExecContext(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite)
-	}
-	return err
+	return nil
 }
 
 // List implements visibility.Store.

@@ -29,6 +29,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) visibility.Store) {
 	tests := map[string]func(*testing.T, visibility.Store){
 		"Versions":       testVersions,
+		"Again":          testAgain,
 		"VersionsBatch":  testVersionsBatch,
 		"Deletion":       testDeletion,
 		"WholeRecord":    testWholeRecord,
@@ -129,6 +130,23 @@ func testVersions(t *testing.T, s visibility.Store) {
 	same.Version++
 	write(t, s, &same)
 	require.Equal(t, []string{"r"}, list(t, s, ns, "WorkflowType = 'other'"))
+}
+
+// Again replaces a record of the same version, never one of a newer or a deletion.
+func testAgain(t *testing.T, s visibility.Store) {
+	ns := namespaceOf(t)
+	run := newRun(ns, "r", 0)
+	write(t, s, run)
+	again := *run
+	again.Again, again.WorkflowType = true, "other"
+	write(t, s, &again)
+	require.Equal(t, []string{"r"}, list(t, s, ns, "WorkflowType = 'other'"))
+	write(t, s, closed(run, 5), &again)
+	require.Empty(t, list(t, s, ns, "WorkflowType = 'other'"), "a newer one stays")
+	write(t, s, &visibility.Record{NamespaceID: ns, RunID: "r", WorkflowID: "workflow", Version: 3, Deleted: true})
+	again.Version = 2
+	write(t, s, &again)
+	require.Empty(t, list(t, s, ns, ""), "so does a deletion")
 }
 
 func testVersionsBatch(t *testing.T, s visibility.Store) {

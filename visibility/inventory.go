@@ -1,0 +1,62 @@
+package visibility
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// Inventory is what audits and rebuilds need of a store. Deleted runs are not in it.
+type Inventory interface {
+	// Namespaces lists the ids of the namespaces that have runs, in order.
+	Namespaces(ctx context.Context) ([]string, error)
+	// Digests sums up the runs of a namespace by bucket of their start time, in order.
+	Digests(ctx context.Context, namespaceID string) ([]Digest, error)
+	// Keys pages through the runs of a namespace that are in a bucket, in
+	// byte order of their ids, beginning behind after, at most limit.
+	Keys(ctx context.Context, namespaceID string, bucket int64, after string, limit int) ([]Key, error)
+}
+
+// Digest sums up the runs of one bucket.
+type Digest struct {
+	Bucket int64 // when it begins, in nanoseconds since 1970
+	Count  int64
+	Sum    int64 // of the checksums
+}
+
+// Key is a run as a store has it.
+type Key struct {
+	RunID      string
+	WorkflowID string
+	Version    int64
+}
+
+// BucketNanos is the length of a bucket.
+const BucketNanos = int64(time.Hour)
+
+// BucketOf is the bucket of a start time.
+func BucketOf(start time.Time) int64 { return BucketOfNanos(Nanos(start)) }
+
+// BucketOfNanos is BucketOf for a time in nanoseconds since 1970.
+func BucketOfNanos(nanos int64) int64 {
+	rest := nanos % BucketNanos
+	if rest < 0 {
+		rest += BucketNanos
+	}
+	return max(nanos-rest, minTime.UnixNano())
+}
+
+// Checksum is that of one run: the first 24 bits of a digest of its id, a colon
+// and its version. Sums of half a billion of them are exact in a double, in which some stores add.
+func Checksum(runID string, version int64) int64 {
+	digest := md5.Sum(fmt.Appendf(nil, "%s:%d", runID, version))
+	return int64(binary.BigEndian.Uint32(digest[:4]) >> 8)
+}
+
+// Add counts a run.
+func (d *Digest) Add(runID string, version int64) {
+	d.Count++
+	d.Sum += Checksum(runID, version)
+}

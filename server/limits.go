@@ -9,6 +9,7 @@ import (
 	"perdure/server/nexus"
 	"perdure/server/outbound"
 	"perdure/server/rollout"
+	"perdure/server/search"
 	"perdure/server/versioning"
 	"perdure/server/workers"
 )
@@ -82,4 +83,9 @@ func outboundConfig(l config.Limits, allowed nexus.AddressRules) outbound.Config
 		CallsMax: l.OutboundCallsMax, DestinationCallsMax: l.OutboundDestinationCallsMax, WaitingMax: l.OutboundWaitingMax,
 		FailuresMax: l.OutboundFailuresMax, Pause: l.OutboundPause,
 	}
+}
+
+// searchConfig is how the visibility store is guarded.
+func searchConfig(l config.Limits, o Options) search.Config {
+	return search.Config{Timeout: l.VisibilityQueryTimeout, Slow: l.VisibilitySlowQuery, Logger: o.Logger, Metrics: o.Metrics}
 }

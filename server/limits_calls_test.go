@@ -291,9 +291,22 @@ var requestLimits = []limitCase{
 		row: "visibility_per_sec", limit: 5, past: "ResourceExhausted: namespace rate limit exceeded",
 		try: func(s *trial, n int64) string {
 			return s.calls(n, func() error {
-				_, err := s.CountWorkflowExecutions(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default"})
+				_, err := s.ListWorkflowExecutions(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
 				return err
 			})
+		},
+	},
+	{
+		row: "visibility_per_sec", of: "counts", limit: 5, past: "ResourceExhausted: namespace rate limit exceeded",
+		try: func(s *trial, n int64) string {
+			count := func() error {
+				_, err := s.CountWorkflowExecutions(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default"})
+				return err
+			}
+			if n == 5 {
+				return s.calls(1, count)
+			}
+			return s.calls(2, count) // a rate of 6 has 1 unit left, which lets the second in
 		},
 	},
 	{

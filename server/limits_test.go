@@ -197,6 +197,8 @@ var triedElsewhere = map[string]string{
 	"outbound_waiting_max":           "outbound/queue_test.go:TestFullQueuePostpones",
 	"outbound_failures_max":          "outbound/queue_test.go:TestOneFailureIsForgiven",
 	"outbound_pause":                 "outbound/queue_test.go:TestFailingDestinationIsLeftAlone",
+	"visibility_query_timeout":       "search/guard_test.go:TestQueryHasAnEnd",
+	"visibility_slow_query":          "search/guard_test.go:TestSlowQueryIsTold",
 	"drainage_interval":              "rollout/rollout_test.go:TestDrainage",
 }
 

@@ -3,12 +3,9 @@ package server
 import (
 	"context"
 	"errors"
-	"time"
 
 	"perdure/server/metrics"
 	"perdure/server/store"
-	"perdure/visibility"
-	"perdure/visibility/query"
 )
 
 // statementCounter is a store that counts what it sends to its database.
@@ -51,36 +48,6 @@ func countStatements(counter statementCounter, name string, reg *metrics.Registr
 		statements.Add(float64(now - reported))
 		reported = now
 	})
-}
-
-// observedVisibility counts and times searches; the indexer counts what is written.
-type observedVisibility struct {
-	visibility.Store
-	reg      *metrics.Registry
-	duration metrics.Histogram
-}
-
-func observeVisibility(s visibility.Store, reg *metrics.Registry) visibility.Store {
-	return &observedVisibility{s, reg, metrics.VisibilityQueryDuration.In(reg, metrics.Store{Store: s.Name()})}
-}
-
-func (v *observedVisibility) List(ctx context.Context, req visibility.ListRequest) (page []*visibility.Record, next []byte, err error) {
-	defer func(start time.Time) { v.done("list", start, err) }(time.Now())
-	return v.Store.List(ctx, req)
-}
-
-func (v *observedVisibility) Count(ctx context.Context, namespaceID string, q *query.Query) (result visibility.CountResult, err error) {
-	defer func(start time.Time) { v.done("count", start, err) }(time.Now())
-	return v.Store.Count(ctx, namespaceID, q)
-}
-
-func (v *observedVisibility) done(api string, start time.Time, err error) {
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
-	}
-	v.duration.Since(start)
-	metrics.VisibilityQueries.In(v.reg, metrics.VisibilityQuery{Store: v.Name(), API: api, Outcome: outcome}).Inc()
 }
 
 func reasonOf(err error) string {

@@ -158,7 +158,7 @@ func TestCallsAreCounted(t *testing.T) {
 	require.Positive(t, r.metrics.Value("perdure_commit_group_bytes"))
 	_, err := r.client.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
 	require.NoError(t, err)
-	require.Equal(t, 1.0, r.metrics.Value("perdure_visibility_query_total", "list", "ok", "memory"))
+	require.Equal(t, 1.0, r.metrics.Value("perdure_visibility_query_total", "list", "ok", "list", "memory"))
 }
 
 func TestSearchAttributesOfTheConfigurationExist(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"perdure/server/namespace"
 	"perdure/server/outbound"
 	"perdure/server/rollout"
+	"perdure/server/search"
 	"perdure/server/store"
 	"perdure/server/worker"
 	"perdure/server/workers"
@@ -81,7 +82,7 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 	if err != nil {
 		return err
 	}
-	s.visibility = observeVisibility(found, o.Metrics)
+	s.visibility = search.Guard(found, searchConfig(c.Limits, o))
 	s.indexer = indexer.New(indexer.Config{Store: s.visibility, Logger: o.Logger, Metrics: o.Metrics})
 	return nil
 }

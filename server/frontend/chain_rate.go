@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"sync"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -85,6 +86,13 @@ func (r *rates) allow(method, namespace string) error {
 		return rateExceeded(scopeNamespace, "namespace rate limit exceeded")
 	}
 	return nil
+}
+
+// charge takes from a namespace's rate of searches what one costs beyond the
+// unit that it paid to be let in. What is not there is owed: the next ones wait for it.
+func (r *rates) charge(namespace string, units int) {
+	limiter := r.of(namespace).visibility
+	limiter.ReserveN(time.Now(), min(units-1, limiter.Burst()))
 }
 
 // of returns the limiters of a namespace. Only existing namespaces get here, so

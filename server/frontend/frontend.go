@@ -48,6 +48,9 @@ type Config struct {
 	Observer               Observer
 	Watch                  *limitwatch.Watch
 	Clock                  clock.Clock
+	// Fresh waits until all that callers were told of before can be found, when a
+	// search asks for it; nil: it always can.
+	Fresh func(ctx context.Context) error
 	// NamespaceDeleted is told when there is something to reclaim; nil: nobody is.
 	NamespaceDeleted func()
 }
@@ -84,6 +87,7 @@ type Frontend struct {
 	health      *health.Server
 
 	namespaceDeleted func()
+	fresh            func(ctx context.Context) error
 
 	draining context.Context // done when long polls should end
 	drain    context.CancelFunc
@@ -112,6 +116,7 @@ func New(c Config) *Frontend {
 		rates:       newRates(c.Limits),
 		polls:       newPollGate(c.ConcurrentLongPollsMax),
 		health:      newHealth(),
+		fresh:       c.Fresh,
 	}
 	if f.namespaceDeleted = c.NamespaceDeleted; f.namespaceDeleted == nil {
 		f.namespaceDeleted = func() {}

@@ -31,7 +31,7 @@ type HTTPConfig struct {
 }
 
 // forwardedHeaders are passed to the services under their own names.
-var forwardedHeaders = []string{"Authorization", "Authorization-Extras", "X-Forwarded-For", "Client-Name", "Client-Version"}
+var forwardedHeaders = []string{"Authorization", "Authorization-Extras", "X-Forwarded-For", "Client-Name", "Client-Version", "Perdure-Visibility-Fresh"}
 
 // httpTimeout bounds a request that brings no timeout of its own. A long poll
 // ends before it.

@@ -5,11 +5,13 @@ import (
 	"errors"
 
 	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/apierr"
 	"perdure/server/config"
+	"perdure/server/search"
 	"perdure/visibility"
 	"perdure/visibility/query"
 )
@@ -52,6 +54,9 @@ func (f *Frontend) CountWorkflowExecutions(ctx context.Context, req *workflowser
 	if err := query.Check(q, ns.SearchAttributes); err != nil {
 		return nil, badQuery(err)
 	}
+	if err := f.admitSearch(ctx, q, true); err != nil {
+		return nil, err
+	}
 	counted, err := f.visibility.Count(ctx, ns.ID, q)
 	if err != nil {
 		return nil, listError(err)
@@ -76,6 +81,9 @@ func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token [
 	if err := query.CheckList(q, ns.SearchAttributes); err != nil {
 		return nil, nil, badQuery(err)
 	}
+	if err := f.admitSearch(ctx, q, false); err != nil {
+		return nil, nil, err
+	}
 	records, next, err := f.visibility.List(ctx, visibility.ListRequest{
 		NamespaceID: ns.ID,
 		Query:       q,
@@ -92,6 +100,18 @@ func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token [
 	return runs, next, nil
 }
 
+// freshHeader asks that what the caller was told of before is found.
+const freshHeader = "perdure-visibility-fresh"
+
+// admitSearch makes a checked query pay for what it costs, and wait when the caller wants to find what it wrote.
+func (f *Frontend) admitSearch(ctx context.Context, q *query.Query, counts bool) error {
+	f.rates.charge(namespaceOf(ctx).Name, search.ShapeOf(q, counts).Cost())
+	if f.fresh == nil || header(ctx, freshHeader) == "" {
+		return nil
+	}
+	return f.fresh(ctx)
+}
+
 // badQuery is the answer to a filter that cannot be read; other errors stay.
 func badQuery(err error) error {
 	var refused *query.Error
@@ -105,7 +125,10 @@ func badQuery(err error) error {
 // with the store passes, so clients may retry.
 func listError(err error) error {
 	var refused *query.Error
+	var late *search.TimeoutError
 	switch {
+	case errors.As(err, &late):
+		return serviceerror.NewDeadlineExceeded(late.Error())
 	case errors.Is(err, visibility.ErrPageToken):
 		return apierr.InvalidArgument("Invalid NextPageToken.")
 	case errors.As(err, &refused):

@@ -9,11 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	filterpb "go.temporal.io/api/filter/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"perdure/server/frontend"
+	"perdure/server/search"
 	"perdure/visibility"
 )
 
@@ -75,4 +79,62 @@ func TestListTroubleIsPassing(t *testing.T) {
 	b.visible.err = errors.New("connection refused")
 	_, err := b.client.ListWorkflowExecutions(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
 	require.Equal(t, codes.Unavailable, status.Code(err))
+}
+
+func TestSlowSearchEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.visible.err = &search.TimeoutError{After: 10 * time.Second}
+	_, err := b.client.ListWorkflowExecutions(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
+	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	require.Contains(t, status.Convert(err).Message(), "did not end within 10s")
+}
+
+// A search that is let in pays its whole price; what is not there is owed.
+func TestDearSearchesLeaveLessForOthers(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		query       string
+		thenAllowed int
+	}{{"", 95}, {"WorkflowId = 'w'", 99}} {
+		b, ctx := setup(t, func(c *frontend.Config) { c.Limits.VisibilityPerSec = 100 }), context.Background()
+		started := time.Now()
+		_, err := b.client.CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: test.query})
+		require.NoError(t, err)
+		allowed := 0
+		for err == nil {
+			if _, err = b.client.ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"}); err == nil {
+				allowed++
+			}
+		}
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		require.GreaterOrEqual(t, allowed, test.thenAllowed)
+		grown := int(time.Since(started).Seconds()*100) + 1
+		require.LessOrEqual(t, allowed, test.thenAllowed+grown, "the rate has refilled meanwhile")
+	}
+}
+
+func TestSearchWaitsForWhatTheCallerWrote(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	behind := errors.New("behind")
+	b := setup(t, func(c *frontend.Config) {
+		c.Fresh = func(context.Context) error {
+			asked++
+			if asked == 2 {
+				return serviceerror.NewUnavailable(behind.Error())
+			}
+			return nil
+		}
+	})
+	list := func(ctx context.Context) error {
+		_, err := b.client.ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default"})
+		return err
+	}
+	require.NoError(t, list(context.Background()))
+	require.Zero(t, asked, "only who asks for it waits")
+	asking := metadata.AppendToOutgoingContext(context.Background(), "perdure-visibility-fresh", "1")
+	require.NoError(t, list(asking))
+	require.Equal(t, 1, asked)
+	require.Equal(t, codes.Unavailable, status.Code(list(asking)))
 }

@@ -6,8 +6,8 @@ const Visibility Domain = "Visibility"
 // VisibilityDoc labels one record's write. Kind is index or delete.
 type VisibilityDoc struct{ Store, Kind, Outcome string }
 
-// VisibilityQuery labels one search. API is list or count.
-type VisibilityQuery struct{ Store, API, Outcome string }
+// VisibilityQuery labels one search. API is list or count, Shape what the store has to do for it.
+type VisibilityQuery struct{ Store, API, Shape, Outcome string }
 
 var (
 	// VisibilityLag times records from commit to being searchable.
@@ -30,7 +30,7 @@ var (
 		Help: "Records that shared one batch."})
 	// VisibilityQueries counts searches.
 	VisibilityQueries = counter[VisibilityQuery](Def{Domain: Visibility, Name: "perdure_visibility_query_total", Unit: "queries",
-		Help: "Searches, by API (list, count) and outcome (ok, error)."})
+		Help: "Searches, by API (list, count), shape (point, list, aggregate, infix) and outcome (ok, invalid, timeout, canceled, error)."})
 	// VisibilityQueryDuration times searches.
 	VisibilityQueryDuration = histogram[Store](Def{Domain: Visibility, Name: "perdure_visibility_query_duration_seconds", Unit: "seconds", Buckets: fast,
 		Help: "Time of one search in the visibility store."})

@@ -31,6 +31,8 @@ type Signal struct {
 	From *commonpb.WorkflowExecution
 	// ChildOf requires the target to be a child of that run.
 	ChildOf string
+	// WithStart comes of a call that would have started the run: it does not wait for the first task's time.
+	WithStart bool
 }
 
 // RequestCancel asks the run to cancel itself. Reply: nil.

@@ -35,6 +35,9 @@ func (t *transition) signal(c Signal) error {
 	if c.RequestID != "" && !t.s.KnowsSignal(c.RequestID) {
 		t.s.SignalRequests.put(c.RequestID, Request{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED})
 	}
+	if c.WithStart && !t.s.Paused() {
+		t.s.FirstTaskDelayed = false
+	}
 	t.scheduleTask()
 	return nil
 }

@@ -35,9 +35,10 @@ var worlds = []world{
 	{"two updates", args{"task-timeout": "100s"}, "poll, complete, accept, accept other, reject other, answer, update, update other, signal, crash, done, continue"},
 	{"activity", args{"task-timeout": "2s"}, "poll, complete, activity, start activity, complete activity, fail activity, cancel activity, signal, tick, crash, done"},
 	{"heartbeats", args{"task-timeout": "2s"}, "poll, complete, long activity, start activity, complete activity, heartbeat activity, signal, tick, crash, done"},
+	{"operator", args{"task-timeout": "100s"}, "poll, complete, activity, start activity, complete activity, fail activity, heartbeat activity, pause activity, unpause activity, reset activity, restart activity, change activity, tick, crash, done"},
 	{"timer", args{"task-timeout": "3s"}, "poll, complete, timer, cancel timer, fail task, signal, tick, crash, done"},
 	{"children", args{"task-timeout": "100s"}, "poll, complete, child, child starts, child fails to start, child ends, signal other, signal delivered, crash, done"},
-	{"delay", args{"task-timeout": "3s", "delay": "4s"}, "poll, complete, signal, cancel, update, accept, reject, fail task, tick, crash, done"},
+	{"delay", args{"task-timeout": "3s", "delay": "4s"}, "poll, complete, signal, signal with start, cancel, update, accept, reject, fail task, pause, unpause, tick, crash, done"},
 	{"pause", args{"task-timeout": "2s"}, "poll, complete, pause, unpause, fail task, signal, update, accept, tick, crash, done"},
 	{"pause with an activity", args{"task-timeout": "2s"}, "poll, complete, pause, unpause, activity, start activity, complete activity, fail activity, tick, crash, done"},
 }
@@ -66,7 +67,7 @@ var moves = map[string]func(r *rig){
 			answering("cancel-activity event=" + strconv.FormatInt(id, 10))(r)
 		}
 	},
-	"signal": sending(Signal{Name: "s"}), "cancel": sending(RequestCancel{}),
+	"signal": sending(Signal{Name: "s"}), "signal with start": sending(Signal{Name: "s", WithStart: true}), "cancel": sending(RequestCancel{}),
 	"update": sending(AdmitUpdate{Request: updateRequest("u")}), "update other": sending(AdmitUpdate{Request: updateRequest("v")}),
 	"pause": sending(PauseRun{}), "unpause": sending(UnpauseRun{}),
 	"tick": func(r *rig) {
@@ -78,6 +79,11 @@ var moves = map[string]func(r *rig){
 	"complete activity":    func(r *rig) { _, _ = r.do(CompleteActivity{Activity: r.started["a"]}) },
 	"fail activity":        func(r *rig) { _, _ = r.do(FailActivity{Activity: r.started["a"], Failure: args{}.failure()}) },
 	"heartbeat activity":   func(r *rig) { _, _ = r.do(HeartbeatActivity{Activity: r.started["a"]}) },
+	"pause activity":       operating("pause-activity"),
+	"unpause activity":     operating("unpause-activity delay=1s"),
+	"reset activity":       operating("reset-activity keep-paused"),
+	"restart activity":     operating("reset-activity restore delay=1s"),
+	"change activity":      operating("activity-options heartbeat=1s attempts=3"),
 	"child starts":         onFirst(childIDs, func(id int64) Command { return ChildStarted{InitiatedEventID: id, RunID: "child-run"} }),
 	"child fails to start": onFirst(childIDs, func(id int64) Command { return ChildStartFailed{InitiatedEventID: id} }),
 	"child ends": onFirst(childIDs, func(id int64) Command {
@@ -88,13 +94,18 @@ var moves = map[string]func(r *rig){
 }
 
 // clients' moves are not needed for a run to end.
-var clientMoves = []string{"signal", "cancel", "update", "update other", "pause", "crash"}
+var clientMoves = []string{"signal", "signal with start", "cancel", "update", "update other", "pause", "pause activity", "crash"}
 
 func answering(lines string, options ...string) func(r *rig) {
 	return func(r *rig) { _, _ = r.complete(completion(lineArgs(options), lines)) }
 }
 
 func sending(c Command) func(r *rig) { return func(r *rig) { _, _ = r.do(c) } }
+
+func operating(line string) func(r *rig) {
+	words := strings.Fields(line)
+	return sending(operatorCommand(words[0], lineArgs(append(words[1:], "id=a"))))
+}
 
 // onFirst acknowledges the first of what is under way.
 func onFirst(pending func(*State) []int64, command func(id int64) Command) func(r *rig) {

@@ -209,7 +209,11 @@ func (t *transition) updateActivityOptions(c UpdateActivityOptions) error {
 		if a.StartedTime.IsZero() {
 			a.Stamp = t.stamp()
 		}
-		t.reply = a.describeOptions()
+		reply := a.describeOptions()
+		if !c.RestoreOriginal {
+			reply.TaskQueue.Kind = enumspb.TASK_QUEUE_KIND_NORMAL
+		}
+		t.reply = reply
 	}
 	return nil
 }

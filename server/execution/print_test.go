@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -256,7 +257,13 @@ func showReply(b *strings.Builder, reply any) {
 		}
 		b.WriteString("\n")
 	case *HeartbeatReply:
-		fmt.Fprintf(b, "reply: cancel requested %t\n", reply.CancelRequested)
+		fmt.Fprintf(b, "reply: cancel requested %t", reply.CancelRequested)
+		if reply.Paused || reply.Reset {
+			fmt.Fprintf(b, ", paused %t, reset %t", reply.Paused, reply.Reset)
+		}
+		b.WriteString("\n")
+	case *activitypb.ActivityOptions:
+		fmt.Fprintf(b, "reply: options %s\n", showMessage(reply.ProtoReflect()))
 	case *UpdateState:
 		fmt.Fprintf(b, "reply: update %s, stage %d, new %t\n", reply.Update.ID, reply.Update.Stage, reply.IsNew)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	activitypb "go.temporal.io/api/activity/v1"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -249,7 +250,7 @@ func (s *story) command(name string, a args) Command {
 	r := s.rig
 	switch name {
 	case "signal":
-		return Signal{Name: a.text("name", "s"), Input: a.blob("input"), RequestID: a["request"], ChildOf: a["child-of"]}
+		return Signal{Name: a.text("name", "s"), Input: a.blob("input"), RequestID: a["request"], ChildOf: a["child-of"], WithStart: a.has("with-start")}
 	case "cancel":
 		return RequestCancel{Cause: a["cause"], RequestID: a["request"], ChildOf: a["child-of"]}
 	case "terminate":
@@ -288,6 +289,9 @@ func (s *story) command(name string, a args) Command {
 	if c := r.activityCommand(name, a); c != nil {
 		return c
 	}
+	if c := operatorCommand(name, a); c != nil {
+		return c
+	}
 	return remoteCommand(name, a)
 }
 
@@ -305,6 +309,34 @@ func (r *rig) activityCommand(name string, a args) Command {
 		return FailActivity{Activity: ref, Failure: a.failure(), HeartbeatDetails: text(a["details"]), Identity: "worker"}
 	case "activity-canceled":
 		return CancelActivity{Activity: ref, Identity: "worker"}
+	}
+	return nil
+}
+
+// operatorCommand reads what operators do with activities.
+func operatorCommand(name string, a args) Command {
+	selected := ActivitySelector{ID: a["id"], Type: a["type"], All: a.has("all")}
+	switch name {
+	case "pause-activity":
+		return PauseActivity{Select: selected, Identity: "operator", Reason: a["reason"], RequestID: a["request"], Once: a.has("once")}
+	case "unpause-activity":
+		return UnpauseActivity{Select: selected, ResetAttempts: a.has("reset-attempts"), ResetHeartbeat: a.has("reset-heartbeat"), Delay: a.duration("delay")}
+	case "reset-activity":
+		return ResetActivity{
+			Select: selected, ResetHeartbeat: a.has("reset-heartbeat"), KeepPaused: a.has("keep-paused"), RestoreOriginal: a.has("restore"), Delay: a.duration("delay"),
+		}
+	case "activity-options":
+		c := UpdateActivityOptions{Select: selected, RestoreOriginal: a.has("restore"), Options: &activitypb.ActivityOptions{
+			StartToCloseTimeout: a.wire("start-to-close"), HeartbeatTimeout: a.wire("heartbeat"), RetryPolicy: a.retryPolicy(),
+		}}
+		for option, path := range map[string]string{
+			"start-to-close": "start_to_close_timeout", "heartbeat": "heartbeat_timeout", "attempts": "retry_policy.maximum_attempts", "initial": "retry_policy.initial_interval",
+		} {
+			if a.has(option) {
+				c.Mask = append(c.Mask, path)
+			}
+		}
+		return c
 	}
 	return nil
 }

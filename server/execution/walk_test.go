@@ -64,7 +64,7 @@ func (w *walker) step() bool {
 	if !w.s.Open() {
 		return w.stepClosed()
 	}
-	switch w.pick(19) {
+	switch w.pick(20) {
 	case 0, 1, 2:
 		w.stepPoll()
 	case 3, 4, 5:
@@ -89,6 +89,8 @@ func (w *walker) step() bool {
 		w.stepPause()
 	case 18:
 		w.stepVersions()
+	case 19:
+		w.stepOperator()
 	}
 	w.keepToken()
 	return true
@@ -236,7 +238,7 @@ func (w *walker) stepClient() {
 	var c Command
 	switch w.pick(8) {
 	case 0, 1, 2:
-		c = Signal{Name: "s", RequestID: w.one("", "a", "b", "c", "d"), ChildOf: w.one("", "", "", "other")}
+		c = Signal{Name: "s", RequestID: w.one("", "a", "b", "c", "d"), ChildOf: w.one("", "", "", "other"), WithStart: w.chance(4)}
 	case 3:
 		c = AttachRequest{RequestID: w.one("", "e", "f"), Identity: "client", Callbacks: args{"callbacks": w.one("", "three", "four,five")}.callbacks()}
 	case 4, 5:
@@ -383,6 +385,28 @@ func (w *walker) stepPause() {
 		require.Empty(w.t, w.s.Work(w.now.Add(time.Hour)).Offers)
 		_, err = w.do(AdmitUpdate{Request: updateRequest("held")})
 		require.EqualError(w.t, err, "Workflow is paused. Cannot update the workflow.")
+	}
+}
+
+// stepOperator does what operators do with activities. One that is paused is not offered, whenever it may run.
+func (w *walker) stepOperator() {
+	name := w.one("pause-activity", "pause-activity", "unpause-activity", "unpause-activity", "reset-activity", "activity-options")
+	a := args{"id": w.one("a", "b", "c"), "request": w.one("", "p", "q")}
+	options := []string{"all", "once", "reset-attempts", "reset-heartbeat", "keep-paused", "restore", "delay=3s"}
+	if name == "activity-options" {
+		options = []string{"all", "restore", "start-to-close=3s", "heartbeat=1s", "attempts=2", "initial=4s"}
+	}
+	for _, option := range options {
+		if w.chance(3) {
+			for key, value := range lineArgs([]string{option}) {
+				a[key] = value
+			}
+		}
+	}
+	_, err := w.do(operatorCommand(name, a))
+	w.note("%s %v: %v", name, a, err)
+	for _, offer := range w.s.Work(w.now.Add(time.Hour)).Offers {
+		require.False(w.t, !offer.Workflow && w.s.Activities.get(offer.ScheduledEventID).Paused, "a paused activity is offered")
 	}
 }
 

@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
@@ -54,21 +55,33 @@ func eachOperation(errs ...error) error {
 var errOtherNamespace = serviceerror.NewInvalidArgument("Operation namespace did not match request's namespace.")
 
 func (f *Frontend) checkMultiStart(ctx context.Context, ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest) error {
-	switch {
-	case req.GetNamespace() != "" && req.GetNamespace() != ns.Name:
+	if req.GetNamespace() != "" && req.GetNamespace() != ns.Name {
 		return errOtherNamespace
-	case req.GetCronSchedule() != "":
-		return apierr.InvalidArgument("CronSchedule is not allowed.")
-	case req.GetRequestEagerExecution():
-		return apierr.InvalidArgument("RequestEagerExecution is not supported.")
-	case req.GetWorkflowStartDelay() != nil:
-		return apierr.InvalidArgument("WorkflowStartDelay is not supported.")
 	}
 	if err := checkState(ns, true); err != nil {
 		return err
 	}
 	req.Namespace = ns.Name
-	return f.checkStart(ctx, ns, req, startRules)
+	return (&startCheck{f: f, ctx: ctx, ns: ns, req: req, rules: multiStartRules}).run()
+}
+
+// multiStartRules refuse what makes no sense with an update before they look at sizes and versions.
+var multiStartRules = func() rules {
+	r := startRules
+	r.checks = slices.Insert(slices.Clone(r.checks), len(r.checks)-2, (*startCheck).withUpdate)
+	return r
+}()
+
+func (c *startCheck) withUpdate() error {
+	switch {
+	case c.req.GetCronSchedule() != "":
+		return apierr.InvalidArgument("CronSchedule is not allowed.")
+	case c.req.GetRequestEagerExecution():
+		return apierr.InvalidArgument("RequestEagerExecution is not supported.")
+	case c.req.GetWorkflowStartDelay() != nil:
+		return apierr.InvalidArgument("WorkflowStartDelay is not supported.")
+	}
+	return nil
 }
 
 func (f *Frontend) checkMultiUpdate(ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, req *workflowservice.UpdateWorkflowExecutionRequest) error {

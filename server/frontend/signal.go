@@ -39,8 +39,8 @@ func (f *Frontend) checkSignal(ctx context.Context, req *workflowservice.SignalW
 	return nil
 }
 
-// signalWithStartRules differ from those of a plain start in the policies and
-// in the words.
+// signalWithStartRules differ from those of a plain start in the policies, in
+// the words and in the order.
 var signalWithStartRules = rules{
 	conflictDefault: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	failRefused:     true,
@@ -48,22 +48,21 @@ var signalWithStartRules = rules{
 	typeTooLong:     "workflow type name exceeds maximum allowed length",
 	requestTooLong:  "Request ID exceeds maximum allowed length",
 	lengthsShown:    true,
+	checks: []func(*startCheck) error{
+		(*startCheck).cron, (*startCheck).workflowID, (*startCheck).signalName, (*startCheck).workflowType, (*startCheck).taskQueue,
+		(*startCheck).requestID, (*startCheck).timeouts, (*startCheck).retryPolicy, (*startCheck).noDelayWithCron, (*startCheck).delay,
+		(*startCheck).policies, (*startCheck).searchAttributes, (*startCheck).priority, (*startCheck).links, (*startCheck).sizes, (*startCheck).override,
+	},
 }
 
 // SignalWithStartWorkflowExecution signals the running workflow or starts it with the signal.
 func (f *Frontend) SignalWithStartWorkflowExecution(ctx context.Context, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
 	ns := namespaceOf(ctx)
 	start := startOf(req)
-	if err := f.checkStart(ctx, ns, start, signalWithStartRules); err != nil {
+	if err := (&startCheck{f: f, ctx: ctx, ns: ns, req: start, signal: req.GetSignalName(), rules: signalWithStartRules}).run(); err != nil {
 		return nil, err
 	}
 	takeOver(req, start)
-	switch {
-	case req.GetSignalName() == "":
-		return nil, apierr.InvalidArgument("signal not set")
-	case f.tooLong(req.GetSignalName()):
-		return nil, apierr.InvalidArgument("signal name exceeds maximum allowed length (%d/%d)", len(req.GetSignalName()), f.limits.IDBytesMax)
-	}
 	if err := f.checkBlob(ctx, req.GetSignalInput()); err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func startOf(req *workflowservice.SignalWithStartWorkflowExecutionRequest) *work
 	}
 }
 
-// takeOver puts what checkStart filled in back into the request.
+// takeOver puts what the check filled in back into the request.
 func takeOver(req *workflowservice.SignalWithStartWorkflowExecutionRequest, start *workflowservice.StartWorkflowExecutionRequest) {
 	req.TaskQueue = start.GetTaskQueue()
 	req.WorkflowExecutionTimeout = start.GetWorkflowExecutionTimeout()

@@ -10,7 +10,6 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -22,7 +21,7 @@ import (
 // StartWorkflowExecution starts a run.
 func (f *Frontend) StartWorkflowExecution(ctx context.Context, req *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	ns := namespaceOf(ctx)
-	if err := f.checkStart(ctx, ns, req, startRules); err != nil {
+	if err := (&startCheck{f: f, ctx: ctx, ns: ns, req: req, rules: startRules}).run(); err != nil {
 		return nil, err
 	}
 	return f.history.StartWorkflowExecution(ctx, ns, req)
@@ -36,6 +35,7 @@ type rules struct {
 	typeTooLong     string
 	requestTooLong  string
 	lengthsShown    bool // the words for what is too long end with the lengths
+	checks          []func(*startCheck) error
 }
 
 var startRules = rules{
@@ -43,6 +43,13 @@ var startRules = rules{
 	typeMissing:     "WorkflowType is not set on request.",
 	typeTooLong:     "WorkflowType length exceeds limit.",
 	requestTooLong:  "RequestId length exceeds limit.",
+	// The order is seen by who makes two mistakes.
+	checks: []func(*startCheck) error{
+		(*startCheck).workflowID, (*startCheck).retryPolicy, (*startCheck).noDelayWithCron, (*startCheck).cron, (*startCheck).delay,
+		(*startCheck).workflowType, (*startCheck).taskQueue, (*startCheck).timeouts, (*startCheck).requestID, (*startCheck).policies,
+		(*startCheck).onConflict, (*startCheck).searchAttributes, (*startCheck).priority, (*startCheck).callbacks, (*startCheck).links,
+		(*startCheck).sizes, (*startCheck).override,
+	},
 }
 
 func (r rules) withLength(words, text string, max int) string {
@@ -52,72 +59,171 @@ func (r rules) withLength(words, text string, max int) string {
 	return fmt.Sprintf("%s (%d/%d)", words, len(text), max)
 }
 
-// checkStart refuses a bad request and fills in what a client may leave out:
+// startCheck is the check of a request that starts a run.
+type startCheck struct {
+	f      *Frontend
+	ctx    context.Context
+	ns     *cluster.Namespace
+	req    *workflowservice.StartWorkflowExecutionRequest
+	signal string // its name, when the run is started with one
+	rules
+}
+
+// run refuses a bad request and fills in what a client may leave out:
 // policies, timeouts, retry policy, request id and kind of the task queue.
-func (f *Frontend) checkStart(ctx context.Context, ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, r rules) error {
-	for _, check := range []func() error{
-		func() error { return f.checkStartNames(req, r) },
-		func() error { return resolvePolicies(req, r) },
-		func() error { return f.resolveTimeouts(req) },
-		func() error { return checkRetryPolicy(req.GetRetryPolicy()) },
-		func() error { return checkCron(req.GetCronSchedule(), req.GetWorkflowStartDelay()) },
-		func() error { return f.checkPriority(req.GetPriority()) },
-		func() (err error) {
-			req.Links, err = f.checkCallbackLinks(req.GetLinks(), req.GetCompletionCallbacks())
-			return err
-		},
-		func() error { return f.checkCallbacks(req.GetCompletionCallbacks()) },
-		func() error { return checkOnConflict(req.GetOnConflictOptions()) },
-		func() error { return checkSearchAttributes(ns, req.GetSearchAttributes()) },
-		func() error { return f.checkStartSizes(ctx, req) },
-		func() (err error) {
-			req.VersioningOverride, err = f.startOverride(ctx, ns, req.GetVersioningOverride(), req.GetTaskQueue().GetName())
-			return err
-		},
-	} {
-		if err := check(); err != nil {
+func (c *startCheck) run() error {
+	for _, check := range c.checks {
+		if err := check(c); err != nil {
 			return err
 		}
 	}
-	if req.GetRequestId() == "" { // no deduplication then
-		req.RequestId = uuid.NewString()
+	if c.req.GetRequestId() == "" { // no deduplication then
+		c.req.RequestId = uuid.NewString()
 	}
 	return nil
 }
 
-func (f *Frontend) checkStartNames(req *workflowservice.StartWorkflowExecutionRequest, r rules) error {
-	switch {
-	case req.GetWorkflowId() == "":
+func (c *startCheck) workflowID() error {
+	switch id := c.req.GetWorkflowId(); {
+	case id == "":
 		return apierr.InvalidArgument("WorkflowId is not set on request.")
-	case f.tooLong(req.GetWorkflowId()):
-		return apierr.InvalidArgument("WorkflowId exceeds maximum allowed length (%d/%d)", len(req.GetWorkflowId()), f.limits.IDBytesMax)
-	case req.GetWorkflowType().GetName() == "":
-		return apierr.InvalidArgument("%s", r.typeMissing)
-	case f.tooLong(req.GetWorkflowType().GetName()):
-		return apierr.InvalidArgument("%s", r.withLength(r.typeTooLong, req.GetWorkflowType().GetName(), f.limits.IDBytesMax))
-	case f.tooLong(req.GetRequestId()):
-		return apierr.InvalidArgument("%s", r.withLength(r.requestTooLong, req.GetRequestId(), f.limits.IDBytesMax))
+	case c.f.tooLong(id):
+		return apierr.InvalidArgument("WorkflowId exceeds maximum allowed length (%d/%d)", len(id), c.f.limits.IDBytesMax)
 	}
-	if err := f.checkTaskQueue(req.GetTaskQueue()); err != nil {
+	return nil
+}
+
+func (c *startCheck) workflowType() error {
+	switch name := c.req.GetWorkflowType().GetName(); {
+	case name == "":
+		return apierr.InvalidArgument("%s", c.typeMissing)
+	case c.f.tooLong(name):
+		return apierr.InvalidArgument("%s", c.withLength(c.typeTooLong, name, c.f.limits.IDBytesMax))
+	}
+	return nil
+}
+
+func (c *startCheck) requestID() error {
+	if id := c.req.GetRequestId(); c.f.tooLong(id) {
+		return apierr.InvalidArgument("%s", c.withLength(c.requestTooLong, id, c.f.limits.IDBytesMax))
+	}
+	return nil
+}
+
+func (c *startCheck) taskQueue() error {
+	if err := c.f.checkTaskQueue(c.req.GetTaskQueue()); err != nil {
 		return err
 	}
 	// A run starts on a queue that anybody can poll.
-	req.TaskQueue = &taskqueuepb.TaskQueue{Name: req.GetTaskQueue().GetName(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
+	c.req.TaskQueue = &taskqueuepb.TaskQueue{Name: c.req.GetTaskQueue().GetName(), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 	return nil
 }
 
-// resolvePolicies replaces unset, unknown and old policies by what they mean.
-func resolvePolicies(req *workflowservice.StartWorkflowExecutionRequest, r rules) error {
+func (c *startCheck) signalName() error {
+	switch {
+	case c.signal == "":
+		return apierr.InvalidArgument("signal not set")
+	case c.f.tooLong(c.signal):
+		return apierr.InvalidArgument("signal name exceeds maximum allowed length (%d/%d)", len(c.signal), c.f.limits.IDBytesMax)
+	}
+	return nil
+}
+
+func (c *startCheck) retryPolicy() error { return checkRetryPolicy(c.req.GetRetryPolicy()) }
+
+func (c *startCheck) noDelayWithCron() error {
+	if c.req.GetCronSchedule() != "" && c.req.GetWorkflowStartDelay().AsDuration() != 0 {
+		return apierr.InvalidArgument("CronSchedule and WorkflowStartDelay may not be used together.")
+	}
+	return nil
+}
+
+func (c *startCheck) cron() error {
+	if c.req.GetCronSchedule() == "" {
+		return nil
+	}
+	if _, err := cron.ParseStandard(c.req.GetCronSchedule()); err != nil {
+		return apierr.InvalidArgument("invalid CronSchedule.")
+	}
+	return nil
+}
+
+func (c *startCheck) delay() error {
+	return capDuration("WorkflowStartDelaySeconds", &c.req.WorkflowStartDelay)
+}
+
+// capDuration refuses a wrong duration and shortens one that is too long.
+func capDuration(name string, d **durationpb.Duration) error {
+	capped, wrong := checkDuration(*d)
+	if wrong != "" {
+		return apierr.InvalidArgument("An invalid %s is set on request. cause: %s", name, wrong)
+	}
+	*d = capped
+	return nil
+}
+
+// timeouts caps the timeouts by one another and sets that of workflow tasks.
+func (c *startCheck) timeouts() error {
+	req := c.req
+	for _, t := range []struct {
+		name  string
+		value **durationpb.Duration
+	}{
+		{"WorkflowExecutionTimeoutSeconds", &req.WorkflowExecutionTimeout},
+		{"WorkflowRunTimeoutSeconds", &req.WorkflowRunTimeout},
+		{"WorkflowTaskTimeoutSeconds", &req.WorkflowTaskTimeout},
+	} {
+		if err := capDuration(t.name, t.value); err != nil {
+			return err
+		}
+	}
+	if execution, run := req.GetWorkflowExecutionTimeout().AsDuration(), req.GetWorkflowRunTimeout().AsDuration(); execution > 0 && (run == 0 || run > execution) {
+		req.WorkflowRunTimeout = durationpb.New(execution)
+	}
+	req.WorkflowTaskTimeout = durationpb.New(c.f.taskTimeout(req.GetWorkflowTaskTimeout().AsDuration(), req.GetWorkflowRunTimeout().AsDuration()))
+	return nil
+}
+
+func (c *startCheck) onConflict() error {
+	if o := c.req.GetOnConflictOptions(); o.GetAttachCompletionCallbacks() && !o.GetAttachRequestId() {
+		return apierr.InvalidArgument("attaching request ID is required for attaching completion callbacks")
+	}
+	return nil
+}
+
+func (c *startCheck) searchAttributes() error {
+	return checkSearchAttributes(c.ns, c.req.GetSearchAttributes())
+}
+
+func (c *startCheck) priority() error { return c.f.checkPriority(c.req.GetPriority()) }
+
+func (c *startCheck) callbacks() error { return c.f.checkCallbacks(c.req.GetCompletionCallbacks()) }
+
+func (c *startCheck) links() (err error) {
+	c.req.Links, err = c.f.checkCallbackLinks(c.req.GetLinks(), c.req.GetCompletionCallbacks())
+	return err
+}
+
+func (c *startCheck) sizes() error { return c.f.checkStartSizes(c.ctx, c.req) }
+
+func (c *startCheck) override() (err error) {
+	c.req.VersioningOverride, err = c.f.startOverride(c.ctx, c.ns, c.req.GetVersioningOverride(), c.req.GetTaskQueue().GetName())
+	return err
+}
+
+// policies replaces unset, unknown and old policies by what they mean.
+func (c *startCheck) policies() error {
+	req := c.req
 	reuse, conflict := req.GetWorkflowIdReusePolicy(), req.GetWorkflowIdConflictPolicy()
 	switch {
 	case reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING && conflict != enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED:
 		return apierr.InvalidArgument("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a WorkflowIDConflictPolicy")
 	case reuse == enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE && conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
 		return apierr.InvalidArgument("Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING")
-	case r.failRefused && conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL:
+	case c.failRefused && conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL:
 		return apierr.InvalidArgument("Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.")
 	}
-	req.WorkflowIdReusePolicy, req.WorkflowIdConflictPolicy = resolved(reuse, conflict, r.conflictDefault)
+	req.WorkflowIdReusePolicy, req.WorkflowIdConflictPolicy = resolved(reuse, conflict, c.conflictDefault)
 	return nil
 }
 
@@ -137,30 +243,6 @@ func resolved(reuse enumspb.WorkflowIdReusePolicy, conflict, conflictDefault enu
 	return reuse, conflict
 }
 
-// resolveTimeouts caps the timeouts by one another and sets that of workflow tasks.
-func (f *Frontend) resolveTimeouts(req *workflowservice.StartWorkflowExecutionRequest) error {
-	for _, t := range []struct {
-		name  string
-		value **durationpb.Duration
-	}{
-		{"WorkflowExecutionTimeoutSeconds", &req.WorkflowExecutionTimeout},
-		{"WorkflowRunTimeoutSeconds", &req.WorkflowRunTimeout},
-		{"WorkflowTaskTimeoutSeconds", &req.WorkflowTaskTimeout},
-		{"WorkflowStartDelaySeconds", &req.WorkflowStartDelay},
-	} {
-		capped, wrong := checkDuration(*t.value)
-		if wrong != "" {
-			return apierr.InvalidArgument("An invalid %s is set on request. cause: %s", t.name, wrong)
-		}
-		*t.value = capped
-	}
-	if execution, run := req.GetWorkflowExecutionTimeout().AsDuration(), req.GetWorkflowRunTimeout().AsDuration(); execution > 0 && (run == 0 || run > execution) {
-		req.WorkflowRunTimeout = durationpb.New(execution)
-	}
-	req.WorkflowTaskTimeout = durationpb.New(f.taskTimeout(req.GetWorkflowTaskTimeout().AsDuration(), req.GetWorkflowRunTimeout().AsDuration()))
-	return nil
-}
-
 // taskTimeout is the timeout of workflow tasks; run is 0 when the run has none.
 func (f *Frontend) taskTimeout(task, run time.Duration) time.Duration {
 	if task == 0 {
@@ -171,26 +253,6 @@ func (f *Frontend) taskTimeout(task, run time.Duration) time.Duration {
 		task = min(task, run)
 	}
 	return task
-}
-
-func checkCron(schedule string, delay *durationpb.Duration) error {
-	if schedule == "" {
-		return nil
-	}
-	if delay.AsDuration() != 0 {
-		return apierr.InvalidArgument("CronSchedule and WorkflowStartDelay may not be used together.")
-	}
-	if _, err := cron.ParseStandard(schedule); err != nil {
-		return apierr.InvalidArgument("invalid CronSchedule.")
-	}
-	return nil
-}
-
-func checkOnConflict(o *workflowpb.OnConflictOptions) error {
-	if o.GetAttachCompletionCallbacks() && !o.GetAttachRequestId() {
-		return apierr.InvalidArgument("attaching request ID is required for attaching completion callbacks")
-	}
-	return nil
 }
 
 func checkSearchAttributes(ns *cluster.Namespace, sa *commonpb.SearchAttributes) error {

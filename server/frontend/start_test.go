@@ -2,6 +2,8 @@ package frontend_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	updatepb "go.temporal.io/api/update/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -153,5 +157,99 @@ func TestUpdateIsCompleted(t *testing.T) {
 		got := b.behind.last().(*workflowservice.UpdateWorkflowExecutionRequest)
 		require.Equal(t, want, got.GetWaitPolicy().GetLifecycleStage())
 		require.NoError(t, uuid.Validate(got.GetRequest().GetMeta().GetUpdateId()))
+	}
+}
+
+// mistake is one that a request can have, what puts it right, and what is said of it.
+type mistake struct {
+	says  string
+	right func(*workflowservice.StartWorkflowExecutionRequest)
+}
+
+// badStart has every mistake of the lists below.
+func badStart() *workflowservice.StartWorkflowExecutionRequest {
+	return &workflowservice.StartWorkflowExecutionRequest{
+		Namespace: "default", RequestId: strings.Repeat("r", 1001), CronSchedule: "never", WorkflowStartDelay: durationpb.New(-1),
+		RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: -1}, WorkflowExecutionTimeout: durationpb.New(-1), WorkflowRunTimeout: durationpb.New(-1),
+		WorkflowTaskTimeout: durationpb.New(-1), WorkflowIdReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING,
+		WorkflowIdConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, OnConflictOptions: &workflowpb.OnConflictOptions{AttachCompletionCallbacks: true},
+		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"Nope": {}}}, Priority: &commonpb.Priority{PriorityKey: -1},
+		Links: []*commonpb.Link{{Variant: &commonpb.Link_WorkflowEvent_{WorkflowEvent: &commonpb.Link_WorkflowEvent{}}}},
+		Memo:  &commonpb.Memo{Fields: map[string]*commonpb.Payload{"m": {Data: make([]byte, 2100000)}}},
+	}
+}
+
+var mistakes = map[string]mistake{
+	"id":    {"WorkflowId is not set", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowId = "w" }},
+	"retry": {"MaximumAttempts", func(r *workflowservice.StartWorkflowExecutionRequest) { r.RetryPolicy = nil }},
+	"both":  {"may not be used together.", func(r *workflowservice.StartWorkflowExecutionRequest) { r.CronSchedule = "" }},
+	"cron":  {"invalid CronSchedule", func(r *workflowservice.StartWorkflowExecutionRequest) { r.CronSchedule = "" }},
+	"delay": {"WorkflowStartDelaySeconds", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowStartDelay = nil }},
+	"type": {"ype ", func(r *workflowservice.StartWorkflowExecutionRequest) {
+		r.WorkflowType = &commonpb.WorkflowType{Name: "t"}
+	}},
+	"queue": {"taskQueue is not set", func(r *workflowservice.StartWorkflowExecutionRequest) {
+		r.TaskQueue = &taskqueuepb.TaskQueue{Name: "q"}
+	}},
+	"execution": {"WorkflowExecutionTimeoutSeconds", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowExecutionTimeout = nil }},
+	"run":       {"WorkflowRunTimeoutSeconds", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowRunTimeout = nil }},
+	"task":      {"WorkflowTaskTimeoutSeconds", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowTaskTimeout = nil }},
+	"request":   {"equest", func(r *workflowservice.StartWorkflowExecutionRequest) { r.RequestId = "" }},
+	"policies":  {"WorkflowIDReusePolicy", func(r *workflowservice.StartWorkflowExecutionRequest) { r.WorkflowIdConflictPolicy = 0 }},
+	"conflict":  {"attaching request ID", func(r *workflowservice.StartWorkflowExecutionRequest) { r.OnConflictOptions = nil }},
+	"attribute": {"search attribute Nope", func(r *workflowservice.StartWorkflowExecutionRequest) { r.SearchAttributes = nil }},
+	"priority":  {"priority key", func(r *workflowservice.StartWorkflowExecutionRequest) { r.Priority = nil }},
+	"links":     {"link must not have", func(r *workflowservice.StartWorkflowExecutionRequest) { r.Links = nil }},
+	"eager":     {"RequestEagerExecution is not supported", func(r *workflowservice.StartWorkflowExecutionRequest) { r.RequestEagerExecution = false }},
+	"size":      {"Memo size", func(r *workflowservice.StartWorkflowExecutionRequest) { r.Memo = nil }},
+}
+
+// TestOrderOfTheStartChecks puts mistakes right in the order in which they are to be told of.
+func TestOrderOfTheStartChecks(t *testing.T) {
+	t.Parallel()
+	b, ctx := setup(t), context.Background()
+	for _, c := range []struct {
+		name, order string
+		call        func(*workflowservice.StartWorkflowExecutionRequest) error
+	}{
+		{"start", "id retry both delay type queue execution run task request policies conflict attribute priority links size", func(r *workflowservice.StartWorkflowExecutionRequest) error {
+			_, err := b.client.StartWorkflowExecution(ctx, r)
+			return err
+		}},
+		{"signal with start", "cron id type queue request execution run task retry delay policies attribute priority links size", func(r *workflowservice.StartWorkflowExecutionRequest) error {
+			_, err := b.client.SignalWithStartWorkflowExecution(ctx, &workflowservice.SignalWithStartWorkflowExecutionRequest{
+				Namespace: r.Namespace, WorkflowId: r.WorkflowId, WorkflowType: r.WorkflowType, TaskQueue: r.TaskQueue, RequestId: r.RequestId, SignalName: "s",
+				CronSchedule: r.CronSchedule, WorkflowStartDelay: r.WorkflowStartDelay, RetryPolicy: r.RetryPolicy, WorkflowExecutionTimeout: r.WorkflowExecutionTimeout,
+				WorkflowRunTimeout: r.WorkflowRunTimeout, WorkflowTaskTimeout: r.WorkflowTaskTimeout, WorkflowIdReusePolicy: r.WorkflowIdReusePolicy,
+				WorkflowIdConflictPolicy: r.WorkflowIdConflictPolicy, SearchAttributes: r.SearchAttributes, Priority: r.Priority, Links: r.Links, Memo: r.Memo,
+			})
+			return err
+		}},
+		{"update with start", "retry both delay type queue execution run task request policies conflict attribute priority links eager size", func(r *workflowservice.StartWorkflowExecutionRequest) error {
+			r.WorkflowId, r.RequestEagerExecution = "w", r.Links != nil || r.RequestEagerExecution
+			_, err := b.client.ExecuteMultiOperation(ctx, &workflowservice.ExecuteMultiOperationRequest{
+				Namespace: "default", Operations: []*workflowservice.ExecuteMultiOperationRequest_Operation{
+					{Operation: &workflowservice.ExecuteMultiOperationRequest_Operation_StartWorkflow{StartWorkflow: r}},
+					{Operation: &workflowservice.ExecuteMultiOperationRequest_Operation_UpdateWorkflow{UpdateWorkflow: &workflowservice.UpdateWorkflowExecutionRequest{
+						WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "w"},
+						Request:           &updatepb.Request{Meta: &updatepb.Meta{UpdateId: "u"}, Input: &updatepb.Input{Name: "n"}},
+					}}},
+				},
+			})
+			var failed *serviceerror.MultiOperationExecution
+			if errors.As(serviceerror.FromStatus(status.Convert(err)), &failed) {
+				return failed.OperationErrors()[0]
+			}
+			return err
+		}},
+	} {
+		req := badStart()
+		for _, name := range strings.Fields(c.order) {
+			err := c.call(req)
+			require.ErrorContains(t, err, mistakes[name].says, "%s: %s", c.name, name)
+			mistakes[name].right(req)
+		}
+		err := c.call(req)
+		require.Equal(t, codes.DataLoss, status.Code(err), "%s: %v", c.name, err)
 	}
 }

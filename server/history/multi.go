@@ -86,15 +86,19 @@ func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, star
 	if err != nil {
 		return nil, multiError(errNotDone(), err)
 	}
-	return multiResponse(ns, start, update, &begun{entry: en, state: state, deduped: state.RequestID == start.RequestId}, reached), nil
+	response := multiResponse(ns, start, update, &begun{entry: en, state: state}, reached)
+	if known.Stage == execution.UpdateCompleted {
+		response.Responses[0].GetStartWorkflow().Link, response.Responses[1].GetUpdateWorkflow().Link = nil, nil
+	}
+	return response, nil
 }
 
 func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, update *workflowservice.UpdateWorkflowExecutionRequest, b *begun, reached progress) *workflowservice.ExecuteMultiOperationResponse {
 	started := &workflowservice.StartWorkflowExecutionResponse{
-		RunId: b.entry.runID, Started: b.started(), Status: b.state.Status, Link: startLink(ns, start, b), FirstExecutionRunId: b.state.FirstRunID(),
+		RunId: b.entry.runID, Started: b.isNew, Status: b.state.Status, Link: startLink(ns, start, b),
 	}
-	if !b.started() {
-		started.FirstExecutionRunId = ""
+	if b.isNew {
+		started.FirstExecutionRunId = b.state.FirstRunID()
 	}
 	updated := &workflowservice.UpdateWorkflowExecutionResponse{
 		UpdateRef: updateRef(b.entry, update.Request.GetMeta().GetUpdateId()), Stage: reached.stage, Outcome: reached.outcome,

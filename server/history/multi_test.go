@@ -84,3 +84,29 @@ func TestUpdateWithStartOfARunThatCloses(t *testing.T) {
 		require.EqualError(t, errs[1], "workflow update was aborted by closing workflow")
 	})
 }
+
+// What was there before is not called started, and an update that is known to have its outcome is answered without links.
+func TestUpdateWithStartOfWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		n.begin("a")
+		again := updateWithStart("a", "start a", "u", enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+		answer := n.goUpdateWithStart(again)
+		require.NoError(t, n.acceptUpdates(n.take()))
+		r := <-answer
+		require.NoError(t, r.err)
+		started := r.Responses[0].GetStartWorkflow()
+		require.False(t, started.Started)
+		require.Empty(t, started.FirstExecutionRunId)
+		require.Equal(t, int64(1), started.Link.GetWorkflowEvent().GetEventRef().GetEventId())
+		require.NotNil(t, r.Responses[1].GetUpdateWorkflow().Link)
+
+		r = <-n.goUpdateWithStart(again)
+		require.NoError(t, r.err)
+		require.False(t, r.Responses[0].GetStartWorkflow().Started)
+		require.Nil(t, r.Responses[0].GetStartWorkflow().Link)
+		require.NotNil(t, r.Responses[1].GetUpdateWorkflow().Outcome.GetSuccess())
+		require.Nil(t, r.Responses[1].GetUpdateWorkflow().Link)
+	})
+}

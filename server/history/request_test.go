@@ -3,12 +3,14 @@ package history
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 func signalWithStart(id, requestID string) *workflowservice.SignalWithStartWorkflowExecutionRequest {
@@ -92,5 +94,22 @@ func TestSignalWithStartTwice(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, next.Started)
 		require.NotEqual(t, first.RunId, next.RunId)
+	})
+}
+
+// A start with a signal does not wait for the time that an earlier start asked for; a signal does.
+func TestSignalWithStartOfADelayedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		request := startRequest("a", "one")
+		request.WorkflowStartDelay = durationpb.New(time.Hour)
+		_, err := n.StartWorkflowExecution(t.Context(), shop, request)
+		require.NoError(t, err)
+		require.NoError(t, n.signal("a", ""))
+		require.Nil(t, n.poll(queueName, time.Second))
+		_, err = n.SignalWithStartWorkflowExecution(t.Context(), shop, signalWithStart("a", "two"))
+		require.NoError(t, err)
+		n.complete(n.take(), finish())
 	})
 }

@@ -34,7 +34,7 @@ type begun struct {
 	state    *execution.State
 	isNew    bool // this call created the run
 	deduped  bool // an earlier call with the same request id created the run
-	attached bool // an earlier call with the same request id was attached to the run
+	attached bool // this call or an earlier one with the same request id was attached to the run
 	eager    *execution.TaskStarted
 	// updated hears what becomes of the update that a new run was started with: a worker may be faster than the caller.
 	updated chan execution.UpdateResult
@@ -87,7 +87,7 @@ func eagerAgain(s *execution.State) *execution.TaskStarted {
 
 func startLink(ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, b *begun) *commonpb.Link {
 	link := &commonpb.Link_WorkflowEvent{Namespace: ns.Name, WorkflowId: req.WorkflowId, RunId: b.entry.runID}
-	if !b.attached && (b.started() || !req.OnConflictOptions.GetAttachRequestId()) {
+	if !b.attached {
 		link.Reference = &commonpb.Link_WorkflowEvent_EventRef{EventRef: &commonpb.Link_WorkflowEvent_EventReference{
 			EventId: 1, EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
 		}}
@@ -199,6 +199,7 @@ func (e *Engine) meet(s *shard, ns *cluster.Namespace, p starting, existing *ent
 	}
 	switch p.conflict {
 	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING:
+		found.attached = p.request.OnConflictOptions.GetAttachRequestId()
 		return found, e.attach(ns, p, existing)
 	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
 		return e.replace(s, ns, p, existing)
@@ -337,6 +338,7 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 func (e *Engine) SignalWithStartWorkflowExecution(ctx context.Context, ns *cluster.Namespace, req *workflowservice.SignalWithStartWorkflowExecutionRequest) (*workflowservice.SignalWithStartWorkflowExecutionResponse, error) {
 	signal := execution.Signal{
 		Name: req.SignalName, Input: req.SignalInput, Header: req.Header, Identity: req.Identity, RequestID: req.RequestId, Links: req.Links,
+		WithStart: true,
 	}
 	conflict := req.WorkflowIdConflictPolicy
 	if conflict == enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED {

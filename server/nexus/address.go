@@ -44,7 +44,7 @@ func (rules AddressRules) Check(address string) string {
 	case err != nil:
 		return "invalid callback url: " + err.Error()
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "invalid url: unknown scheme: " + address
+		return "invalid url: unknown scheme: " + u.String()
 	case u.Host == "":
 		return "invalid url: missing host"
 	}

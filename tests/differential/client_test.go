@@ -167,6 +167,9 @@ func (p *player) reset(ctx context.Context, w int, random *rand.Rand) *called {
 	if finish == 2 && r.history[0].GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != "" {
 		finish++ // whether a chained run waits before its first task depends on how long its base took
 	}
+	if r.history[0].GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted() && finish <= 3 {
+		finish = 4 // all before was stored at once: see docs/compatibility.md
+	}
 	if 4 < finish && finish <= int64(len(r.history)) && r.history[finish-2].GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED {
 		finish++ // behind the started event: but for the first task it may have been stored with the scheduled one
 	}

@@ -32,7 +32,7 @@ func (p *player) operateActivity(ctx context.Context, w int, random *rand.Rand) 
 			ResetAttempts: random.IntN(2) == 0, ResetHeartbeat: random.IntN(2) == 0,
 		})
 	case 2:
-		return p.updateActivityOptions(ctx, execution, id, random)
+		return p.updateActivityOptions(ctx, w, id, random)
 	}
 	if a := p.pendingActivity(w, id); a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetAttempt() > 1 {
 		return nil // ours is offered again at once: see docs/compatibility.md
@@ -43,11 +43,11 @@ func (p *player) operateActivity(ctx context.Context, w int, random *rand.Rand) 
 	})
 }
 
-func (p *player) updateActivityOptions(ctx context.Context, execution *commonpb.WorkflowExecution, id string, random *rand.Rand) *called {
+func (p *player) updateActivityOptions(ctx context.Context, w int, id string, random *rand.Rand) *called {
 	request := &workflowservice.UpdateActivityOptionsRequest{
-		Namespace: namespace, Execution: execution, Identity: "operator", Activity: &workflowservice.UpdateActivityOptionsRequest_Id{Id: id},
+		Namespace: namespace, Execution: p.execution(w), Identity: "operator", Activity: &workflowservice.UpdateActivityOptionsRequest_Id{Id: id},
 	}
-	if random.IntN(5) == 0 {
+	if r := p.current(w); random.IntN(5) == 0 && r != nil && r.isOpen() { // see docs/compatibility.md
 		request.RestoreOriginal = true
 		return invoke(ctx, "UpdateActivityOptions", p.service.UpdateActivityOptions, request)
 	}
@@ -121,7 +121,7 @@ func (p *player) pollUpdate(ctx context.Context, w int, random *rand.Rand) *call
 // query asks a worker by a task of its own, so only while no workflow task is pending.
 func (p *player) query(ctx context.Context, w int, random *rand.Rand) *called {
 	r := p.current(w)
-	if r == nil || r.final && r.isOpen() || r.isOpen() && (r.description.GetPendingWorkflowTask() != nil || p.hasAdmittedUpdates(w)) {
+	if r == nil || r.disturbed || r.isOpen() && (r.description.GetPendingWorkflowTask() != nil || p.hasAdmittedUpdates(w)) {
 		return nil
 	}
 	request := &workflowservice.QueryWorkflowRequest{

@@ -35,6 +35,7 @@ type run struct {
 	unordered   bool // see player.disturb
 	description *workflowservice.DescribeWorkflowExecutionResponse
 	final       bool // closed and in the record
+	disturbed   bool // its end is not the same everywhere
 }
 
 func (r *run) isOpen() bool {

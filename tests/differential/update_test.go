@@ -70,7 +70,7 @@ func (p *player) disturb(ctx context.Context, w int, byWorker bool) {
 		}
 	}
 	delete(p.tasks, w)
-	r.final = true
+	r.final, r.disturbed = true, true
 	// One that cannot be closed was closed by the failed call.
 	_, _ = p.service.TerminateWorkflowExecution(ctx, &workflowservice.TerminateWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w), RunId: r.id},
@@ -131,6 +131,7 @@ func (u *updateCall) send(ctx context.Context, call func(context.Context) (proto
 // updateWithStart sends an update and a start of its run, if there is none.
 func (p *player) updateWithStart(ctx context.Context, w int, random *rand.Rand) *called {
 	start := p.startRequest(w, random)
+	start.OnConflictOptions = nil // see docs/compatibility.md
 	if !p.maySend(w, start) {
 		return nil
 	}

@@ -30,8 +30,8 @@ type change struct {
 	work       execution.Work
 }
 
-// committer gathers changes and writes them in groups. It never waits on
-// purpose: while a group is under way the next one gathers.
+// committer gathers changes and writes them in groups. While a group is under
+// way the next one gathers; small ones rest a little, see pace.
 type committer struct {
 	engine *Engine
 
@@ -42,6 +42,7 @@ type committer struct {
 	stopped *ticket // what comes after the end gets
 	busy    bool
 	idle    *sync.Cond
+	pace    pace // of run alone
 }
 
 func newCommitter(e *Engine) *committer {
@@ -113,9 +114,34 @@ func (c *committer) run(ctx context.Context) {
 			c.abandon()
 			return
 		}
-		for c.commitOnce() {
+		for c.rest(ctx) && c.commitOnce() {
 		}
 	}
+}
+
+// rest waits until the next group may begin; false when the engine stops.
+func (c *committer) rest(ctx context.Context) bool {
+	for {
+		d := c.pace.rest(c.waiting(), time.Now())
+		if d == 0 {
+			return ctx.Err() == nil
+		}
+		timer := time.NewTimer(d)
+		select {
+		case <-timer.C:
+		case <-c.wake: // perhaps they are many now
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+func (c *committer) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.changes)
 }
 
 func (c *committer) take() ([]*change, *ticket) {
@@ -170,6 +196,7 @@ func (c *committer) commitOnce() bool {
 		err = e.cfg.Store.Commit(e.ctx, g.group)
 	}
 	e.metrics.commitDuration.Since(start)
+	c.pace.committed(len(changes), time.Since(start), time.Now())
 	e.metrics.commitQueued.Add(-float64(len(changes)))
 	e.metrics.commitTransitions.Observe(float64(len(changes)))
 	if err != nil {

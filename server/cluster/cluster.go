@@ -69,6 +69,8 @@ type History interface {
 	PauseWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.PauseWorkflowExecutionRequest) (*workflowservice.PauseWorkflowExecutionResponse, error)
 	UnpauseWorkflowExecution(ctx context.Context, ns *Namespace, req *workflowservice.UnpauseWorkflowExecutionRequest) (*workflowservice.UnpauseWorkflowExecutionResponse, error)
 
+	// Prefetch brings executions into memory whose tasks are about to be started. It is only for speed.
+	Prefetch(ctx context.Context, executions []ExecutionRef)
 	// StartWorkflowTask gives the task to a poller. ErrStaleTask when it is not wanted any more.
 	StartWorkflowTask(ctx context.Context, task *Task, poll *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error)
 	// StartActivityTask gives the task to a poller, durably. ErrStaleTask when it is not wanted any more.

@@ -169,6 +169,12 @@ func (g *gate) Load(ctx context.Context, key store.ExecutionKey) (*store.Executi
 	return g.Store.Load(ctx, key)
 }
 
+func (g *gate) LoadAll(ctx context.Context, keys []store.ExecutionKey) ([]store.Loaded, error) {
+	rows, err := g.Store.LoadAll(ctx, keys)
+	g.pass("LoadAll") // the answer is on its way
+	return rows, err
+}
+
 func (g *gate) Checkpoint(ctx context.Context, lease store.Lease, c store.Checkpoint) error {
 	g.pass("Checkpoint")
 	return g.Store.Checkpoint(ctx, lease, c)

@@ -302,13 +302,18 @@ func (s *shard) load(ctx context.Context, key store.ExecutionKey, read func(cont
 	case s.lease != lease || s.closed || s.resetting:
 		return nil, errNotOwned()
 	}
-	en.lease = lease
-	s.entries[key], s.byRun[en.runID] = en, en
-	en.weigh(entryBytes)
+	s.insertLocked(en)
 	en.pinned++
-	s.engine.metrics.cacheEntries.Add(1)
 	s.evictLocked()
 	return en, nil
+}
+
+// insertLocked puts an entry that was read under the present lease where calls find it.
+func (s *shard) insertLocked(en *entry) {
+	en.lease = s.lease
+	s.entries[en.key], s.byRun[en.runID] = en, en
+	en.weigh(entryBytes)
+	s.engine.metrics.cacheEntries.Add(1)
 }
 
 // read makes an entry from the store.
@@ -324,11 +329,16 @@ func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Exe
 	if err := s.attach(ctx, row.Key, state); err != nil {
 		return nil, err
 	}
+	return s.loadedEntry(row, state), nil
+}
+
+// loadedEntry is the entry of a run as it is stored.
+func (s *shard) loadedEntry(row *store.Execution, state *execution.State) *entry {
 	return &entry{
 		shard: s, key: row.Key, workflow: row.Workflow, runID: row.RunID, state: state, visible: state,
 		queued: row.Version, stored: row.Version, used: time.Now(), tailFirst: state.NextEventID,
 		parked: true, // for all we know
-	}, nil
+	}
 }
 
 // attachBatchesMax is how many batches of history are read at once for the

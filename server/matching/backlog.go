@@ -124,6 +124,7 @@ func (q *queue) read(reads []laneRead, term int) {
 	if err != nil {
 		e.logger.Warn("the backlog of a task queue could not be read", "task_queue", q.key.name, "error", err)
 	}
+	tasks := e.decodeTasks(rows)
 	var reports outcomes
 	defer reports.send()
 	q.mu.Lock()
@@ -145,9 +146,9 @@ func (q *queue) read(reads []laneRead, term int) {
 			n++
 		}
 		if err == nil && r.lane.readLevel == r.after { // else a discovery moved it back
-			q.takeRows(r.lane, rows[:n], r.until, n < r.limit)
+			q.takeRows(r.lane, tasks[:n], r.until, n < r.limit)
 		}
-		rows = rows[n:]
+		rows, tasks = rows[n:], tasks[n:]
 		q.settle(r.lane)
 	}
 	q.dispatch(now, &reports)
@@ -186,23 +187,47 @@ func (b *backlog) forgetGone() {
 	b.forget(gone) // keeps them when the next read is under way
 }
 
+// readTask is a row of the backlog that was read.
+type readTask struct {
+	id      int64
+	task    *cluster.Task // nil: damaged
+	created int64
+	err     error
+}
+
+// decodeTasks decodes rows and lets history read their executions ahead.
+func (e *Engine) decodeTasks(rows []store.QueueTask) []readTask {
+	tasks := make([]readTask, len(rows))
+	refs := make([]cluster.ExecutionRef, 0, len(rows))
+	for i, row := range rows {
+		task, created, err := decodeTask(row)
+		tasks[i] = readTask{id: row.ID, task: task, created: created, err: err}
+		if err == nil {
+			refs = append(refs, task.Execution)
+		}
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, e.limits.StoreTimeout)
+	defer cancel()
+	e.history.Prefetch(ctx, refs)
+	return tasks
+}
+
 // takeRows brings a lane's rows into memory. all tells that the store has no
 // more up to until.
-func (q *queue) takeRows(l *lane, rows []store.QueueTask, until int64, all bool) {
+func (q *queue) takeRows(l *lane, rows []readTask, until int64, all bool) {
 	var taken []*entry
 	for _, row := range rows {
-		l.readLevel = row.ID
-		if _, known := q.backlog.known[row.ID]; known {
+		l.readLevel = row.id
+		if _, known := q.backlog.known[row.id]; known {
 			continue
 		}
 		q.setUnread(l, max(l.unread-1, 0))
-		task, created, err := decodeTask(row)
-		if err != nil {
+		if row.err != nil {
 			// Left in the store for people to look at; it is read once per lease.
-			q.engine.logger.Error("a task of the backlog is damaged", "task_queue", q.key.name, "error", err)
+			q.engine.logger.Error("a task of the backlog is damaged", "task_queue", q.key.name, "error", row.err)
 			continue
 		}
-		taken = append(taken, q.takeRow(l, row.ID, task, created))
+		taken = append(taken, q.takeRow(l, row.id, row.task, row.created))
 	}
 	q.moveMisplaced(taken)
 	if all {

@@ -32,6 +32,9 @@ type countingHistory struct {
 	started func(*cluster.Task) // nil: nobody asks
 }
 
+// Prefetch has nothing to read.
+func (h *countingHistory) Prefetch(context.Context, []cluster.ExecutionRef) {}
+
 func (h *countingHistory) StartWorkflowTask(_ context.Context, x *cluster.Task, _ *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	if h.started != nil {
 		h.started(x)

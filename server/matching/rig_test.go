@@ -217,6 +217,9 @@ type fakeHistory struct {
 	onStart func(ctx context.Context, task *cluster.Task) error
 }
 
+// Prefetch has nothing to read.
+func (h *fakeHistory) Prefetch(context.Context, []cluster.ExecutionRef) {}
+
 func (h *fakeHistory) start(ctx context.Context, task *cluster.Task) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -57,6 +57,11 @@ func (s *instrumented) Run(ctx context.Context, key WorkflowKey, runID string) (
 	return s.Store.Run(ctx, key, runID)
 }
 
+func (s *instrumented) LoadAll(ctx context.Context, keys []ExecutionKey) (runs []Loaded, err error) {
+	defer func(start time.Time) { s.done("LoadAll", start, err) }(time.Now())
+	return s.Store.LoadAll(ctx, keys)
+}
+
 func (s *instrumented) Load(ctx context.Context, key ExecutionKey) (run *Execution, err error) {
 	defer func(start time.Time) { s.done("Load", start, err) }(time.Now())
 	return s.Store.Load(ctx, key)

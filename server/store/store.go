@@ -53,6 +53,10 @@ type Store interface {
 	Run(ctx context.Context, key WorkflowKey, runID string) (*Execution, error)
 	// Load reads one run by its key. ErrNotFound when there is none.
 	Load(ctx context.Context, key ExecutionKey) (*Execution, error)
+	// LoadAll reads runs by their keys, each with the batch its history begins
+	// with. The result has the length of keys; a nil Execution where there is
+	// none. One round trip.
+	LoadAll(ctx context.Context, keys []ExecutionKey) ([]Loaded, error)
 	// History reads batches in order of FirstEvent, starting with the batch
 	// that contains event from (or the first after it), up to and without
 	// event to, stopping after limit batches. No batch: an empty slice.
@@ -170,6 +174,12 @@ type Batch struct {
 	FirstEvent int64
 	NextEvent  int64  // id behind the last event of the batch
 	Data       []byte // opaque: encoded events
+}
+
+// Loaded is a run with the batch its history begins with.
+type Loaded struct {
+	Execution *Execution
+	First     Batch // zero when the run or its history is not there
 }
 
 // LogRow is what follows from one group for one shard: all its tasks in order.

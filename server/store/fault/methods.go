@@ -56,6 +56,11 @@ func (s *Store) Run(ctx context.Context, key store.WorkflowKey, runID string) (*
 	return read(ctx, s, "Run", func() (*store.Execution, error) { return s.inner.Run(ctx, key, runID) })
 }
 
+// LoadAll may fail.
+func (s *Store) LoadAll(ctx context.Context, keys []store.ExecutionKey) ([]store.Loaded, error) {
+	return read(ctx, s, "LoadAll", func() ([]store.Loaded, error) { return s.inner.LoadAll(ctx, keys) })
+}
+
 // Load may fail.
 func (s *Store) Load(ctx context.Context, key store.ExecutionKey) (*store.Execution, error) {
 	return read(ctx, s, "Load", func() (*store.Execution, error) { return s.inner.Load(ctx, key) })

@@ -181,6 +181,23 @@ func (s *Store) Load(ctx context.Context, key store.ExecutionKey) (found *store.
 	return found, err
 }
 
+// LoadAll reads runs and their first batches.
+func (s *Store) LoadAll(ctx context.Context, keys []store.ExecutionKey) (runs []store.Loaded, err error) {
+	err = s.read(ctx, func(d *Data) error {
+		runs = make([]store.Loaded, len(keys))
+		for i, key := range keys {
+			if run := d.executions[key]; run != nil {
+				runs[i].Execution = copied(run)
+			}
+			if batches := d.history[key]; runs[i].Execution != nil && len(batches) > 0 {
+				runs[i].First = batches[0]
+			}
+		}
+		return nil
+	})
+	return runs, err
+}
+
 // History reads batches in order.
 func (s *Store) History(ctx context.Context, key store.ExecutionKey, from, to int64, limit int) (batches []store.Batch, err error) {
 	err = s.read(ctx, func(d *Data) error {

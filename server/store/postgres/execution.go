@@ -67,6 +67,34 @@ func (s *Store) Load(ctx context.Context, key store.ExecutionKey) (*store.Execut
 	return s.one(ctx, fmt.Sprintf("run %v", key), "WHERE run.slot = $1 AND run.exec = $2", key.Slot, key.Exec)
 }
 
+// LoadAll reads runs and their first batches: two look-ups in indexes a key.
+func (s *Store) LoadAll(ctx context.Context, keys []store.ExecutionKey) ([]store.Loaded, error) {
+	runs := make([]store.Loaded, len(keys))
+	if len(keys) == 0 {
+		return runs, nil
+	}
+	scan := func(row pgx.CollectableRow) (struct{}, error) {
+		var position int
+		var next *int64
+		var data []byte
+		run, err := scanExecution(row, &position, &next, &data)
+		if err == nil {
+			runs[position-1].Execution = run
+			if next != nil {
+				runs[position-1].First = store.Batch{Key: run.Key, FirstEvent: 1, NextEvent: *next, Data: data}
+			}
+		}
+		return struct{}{}, err
+	}
+	slots, execs := keyColumns(keys)
+	_, err := collect(ctx, s, scan, `SELECT wanted.position, beginning.next_event, beginning.data, `+executionColumns+`
+		FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY AS wanted (slot, exec, position)
+		CROSS JOIN LATERAL (SELECT * FROM execution WHERE execution.slot = wanted.slot AND execution.exec = wanted.exec LIMIT 1) AS run
+		LEFT JOIN LATERAL (SELECT next_event, data FROM history
+			WHERE history.slot = wanted.slot AND history.exec = wanted.exec AND history.first_event = 1 LIMIT 1) AS beginning ON true`, slots, execs)
+	return runs, err
+}
+
 func (s *Store) one(ctx context.Context, what, where string, args ...any) (*store.Execution, error) {
 	scan := func(row pgx.CollectableRow) (*store.Execution, error) { return scanExecution(row) }
 	found, err := collect(ctx, s, scan, "SELECT "+executionColumns+" FROM execution AS run "+where, args...)

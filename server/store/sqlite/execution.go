@@ -50,6 +50,29 @@ func (s *Store) Load(ctx context.Context, key store.ExecutionKey) (*store.Execut
 	return s.one(ctx, fmt.Sprintf("run %v", key), "WHERE slot = ? AND exec = ?", key.Slot, key.Exec)
 }
 
+// LoadAll reads runs and their first batches.
+func (s *Store) LoadAll(ctx context.Context, keys []store.ExecutionKey) ([]store.Loaded, error) {
+	runs := make([]store.Loaded, len(keys))
+	for i, key := range keys {
+		found, err := collect(ctx, s, scanExecution, selectExecution+"WHERE slot = ? AND exec = ?", key.Slot, key.Exec)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			continue
+		}
+		runs[i].Execution = &found[0]
+		batches, err := s.History(ctx, key, 1, 2, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(batches) > 0 {
+			runs[i].First = batches[0]
+		}
+	}
+	return runs, nil
+}
+
 func (s *Store) one(ctx context.Context, what, where string, args ...any) (*store.Execution, error) {
 	found, err := collect(ctx, s, scanExecution, selectExecution+where, args...)
 	if err != nil {

@@ -127,6 +127,25 @@ func testRunLoad(t *testing.T, f *fixture) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
 
+func testLoadAll(t *testing.T, f *fixture) {
+	a := f.owned(t)
+	first, second := start("v", a.FirstSlot, 1), start("w", a.FirstSlot, 2)
+	batch := store.Batch{Key: second.Key, FirstEvent: 1, NextEvent: 3, Data: []byte("begin")}
+	later := store.Batch{Key: second.Key, FirstEvent: 3, NextEvent: 4, Data: []byte("later")}
+	f.commit(t, store.ShardGroup{
+		Lease: a.Lease, Executions: []store.ExecutionWrite{first, second}, History: []store.Batch{batch, later},
+	})
+	absent := store.ExecutionKey{Slot: a.FirstSlot, Exec: 3}
+	found, err := f.store.LoadAll(t.Context(), []store.ExecutionKey{second.Key, absent, first.Key, second.Key})
+	require.NoError(t, err)
+	whole := store.Loaded{Execution: &second.Execution, First: batch}
+	require.Equal(t, []store.Loaded{whole, {}, {Execution: &first.Execution}, whole}, found)
+
+	none, err := f.store.LoadAll(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
 func testClosedPages(t *testing.T, f *fixture) {
 	a := f.owned(t)
 	part := store.ShardGroup{Lease: a.Lease}

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"hash collisions", testHashCollision},
 		{"ids are kept exactly", testExactIDs},
 		{"run and load", testRunLoad},
+		{"load all", testLoadAll},
 		{"closed runs in pages", testClosedPages},
 		{"all runs in pages", testExecutionPages},
 		{"delete runs", testDeleteExecutions},

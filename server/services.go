@@ -78,7 +78,7 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 		return err
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
-	found, err := OpenVisibility(ctx, visibilityURL(c))
+	found, err := openVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ var services = []string{"perdure/server/history", "perdure/server/matching", "pe
 // backends are imported by the wiring in server and by tests.
 var backends = []string{
 	"perdure/server/store/memory", "perdure/server/store/sqlite", "perdure/server/store/postgres",
-	"perdure/visibility/sqlite", "perdure/visibility/postgres", "perdure/visibility/memory",
+	"perdure/visibility/sqlite", "perdure/visibility/postgres", "perdure/visibility/memory", "perdure/visibility/elastic",
 }
 
 type goPackage struct {

@@ -36,9 +36,7 @@ func (dialect) Extract(keyArg string, t enumspb.IndexedValueType) string {
 	}
 }
 
-func (dialect) IsAbsent(keyArg string) string {
-	return "jsonb_exists(attributes, " + keyArg + ") IS NOT TRUE"
-}
+func (dialect) IsAbsent(keyArg string) string { return "NOT jsonb_exists(attributes, " + keyArg + ")" }
 
 // HasAny uses the index over all attributes.
 func (dialect) HasAny(key string, values []any, isList bool, bind func(any) string) string {
@@ -59,5 +57,3 @@ func (dialect) HasAny(key string, values []any, isList bool, bind func(any) stri
 func (dialect) StartsWith(text, prefixArg string) string {
 	return "starts_with(" + text + ", " + prefixArg + ")"
 }
-
-func (dialect) Total(column string) string { return "COALESCE(sum(" + column + "), 0)::bigint" }

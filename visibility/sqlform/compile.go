@@ -12,6 +12,27 @@ import (
 	"perdure/visibility/query"
 )
 
+// columns maps the attributes that are columns to them.
+var columns = map[string]string{
+	attr.WorkflowID:           "workflow_id",
+	attr.RunID:                "run_id",
+	attr.WorkflowType:         "workflow_type",
+	attr.TaskQueue:            "task_queue",
+	attr.ExecutionStatus:      "status",
+	attr.StartTime:            "start_ns",
+	attr.ExecutionTime:        "execution_ns",
+	attr.CloseTime:            "close_ns",
+	attr.ExecutionDuration:    "duration_ns",
+	attr.HistoryLength:        "history_length",
+	attr.HistorySizeBytes:     "history_size_bytes",
+	attr.StateTransitionCount: "state_transition_count",
+	attr.ParentWorkflowID:     "parent_workflow_id",
+	attr.ParentRunID:          "parent_run_id",
+	attr.RootWorkflowID:       "root_workflow_id",
+	attr.RootRunID:            "root_run_id",
+	attr.NamespaceDivision:    "division",
+}
+
 // Dialect is what differs between databases.
 type Dialect interface {
 	// Arg is the text of the n-th argument, from 1, with the type of its value
@@ -28,8 +49,6 @@ type Dialect interface {
 	HasAny(key string, values []any, isList bool, bind func(any) string) string
 	// StartsWith tests a string.
 	StartsWith(text, prefixArg string) string
-	// Total adds a column up to an integer, 0 without rows.
-	Total(column string) string
 }
 
 // statement collects SQL with its arguments.
@@ -85,7 +104,7 @@ func complement(condition string, negated bool) string {
 // scalar is an expression for the value of an attribute.
 func (s *statement) scalar(field query.Field) string {
 	if column, ok := columns[field.Name]; ok {
-		return column.name
+		return column
 	}
 	return s.dialect.Extract(s.key(field), field.Type)
 }
@@ -96,7 +115,7 @@ func (s *statement) key(field query.Field) string {
 
 func (s *statement) isNull(x *query.IsNull) string {
 	if column, ok := columns[x.Field.Name]; ok {
-		return column.name + " IS" + map[bool]string{true: " NOT"}[x.Negated] + " NULL"
+		return column + " IS" + map[bool]string{true: " NOT"}[x.Negated] + " NULL"
 	}
 	return complement(s.dialect.IsAbsent(s.key(x.Field)), x.Negated)
 }
@@ -135,7 +154,7 @@ func (s *statement) hasAny(field query.Field, values ...query.Value) string {
 	case len(literals) == 0:
 		return "FALSE"
 	case isColumn:
-		return column.name + " IN (" + s.bindAll(literals) + ")"
+		return column + " IN (" + s.bindAll(literals) + ")"
 	default:
 		isList := field.Type == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST || field.Type == enumspb.INDEXED_VALUE_TYPE_TEXT
 		return s.dialect.HasAny(Key(field.Name, field.Type), literals, isList, s.bind)
@@ -189,14 +208,13 @@ func (s *statement) literal(field query.Field, v query.Value) any {
 }
 
 // List returns the statement for a page and one row more: version and record.
-// The namespace is the number of that of the request.
-func List(d Dialect, namespace int64, req visibility.ListRequest) (string, []any, error) {
+func List(d Dialect, req visibility.ListRequest) (string, []any, error) {
 	after, err := req.Position()
 	if err != nil {
 		return "", nil, err
 	}
 	s := &statement{dialect: d}
-	where := s.where(namespace, req.Query)
+	where := s.where(req.NamespaceID, req.Query)
 	if after != nil {
 		where += " AND (close_key, start_ns, run_id) < (" + s.bindAll([]any{after.CloseKey, after.StartNanos, Text(after.RunID)}) + ")"
 	}
@@ -205,38 +223,19 @@ func List(d Dialect, namespace int64, req visibility.ListRequest) (string, []any
 	return text, s.args, nil
 }
 
-func (s *statement) where(namespace int64, q *query.Query) string {
-	return "namespace = " + s.bind(namespace) + " AND NOT deleted AND " + s.expr(q.Where)
+func (s *statement) where(namespaceID string, q *query.Query) string {
+	return "namespace_id = " + s.bind(Text(namespaceID)) + " AND NOT deleted AND " + s.expr(q.Where)
 }
 
 // Count returns the statement that counts: one number, or with GROUP BY the
 // value and the number of each group.
-func Count(d Dialect, namespace int64, q *query.Query) (string, []any) {
+func Count(d Dialect, namespaceID string, q *query.Query) (string, []any) {
 	s := &statement{dialect: d}
-	number, from := "count(*)", Table+" WHERE "+s.where(namespace, q)
-	if isCounted(q) {
-		s.args = nil
-		number, from = d.Total("runs"), CountsTable+" WHERE namespace = "+s.bind(namespace)+" AND "+s.expr(q.Where)
-	}
 	if len(q.GroupBy) == 0 {
-		return "SELECT " + number + " FROM " + from, s.args
+		return "SELECT count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q), s.args
 	}
-	group := columns[q.GroupBy[0]].name
-	value := group
-	if q.GroupBy[0] == attr.ExecutionStatus {
-		value = "CAST(" + group + " AS bigint)"
-	}
-	return "SELECT " + value + ", " + number + " FROM " + from + " GROUP BY " + group + " HAVING " + number + " <> 0", s.args
-}
-
-// isCounted tells that the numbers of CountsTable answer the query.
-func isCounted(q *query.Query) bool {
-	for _, name := range append(query.Fields(q.Where), q.GroupBy...) {
-		if !countedColumns[name] {
-			return false
-		}
-	}
-	return true
+	group := columns[q.GroupBy[0]]
+	return "SELECT " + group + ", count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q) + " GROUP BY " + group, s.args
 }
 
 // Page cuts the rows that List found to a page and makes the token of the next.

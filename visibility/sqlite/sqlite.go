@@ -39,9 +39,8 @@ const tombstonesPerWrite = 1000
 
 // Store is a visibility.Store in a file. One connection writes; others read beside it.
 type Store struct {
-	writer     *sql.DB
-	reader     *sql.DB
-	namespaces sqlform.Namespaces
+	writer *sql.DB
+	reader *sql.DB
 }
 
 var _ visibility.Store = (*Store)(nil)
@@ -130,16 +129,12 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	records = visibility.Newest(records)
-	if err := s.namespaces.Ensure(ctx, records, s.addNamespace); err != nil {
-		return err
-	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write visibility: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // without effect after a commit
-	if err := s.writeAll(ctx, tx, records, time.Now()); err != nil {
+	if err := writeAll(ctx, tx, visibility.Newest(records), time.Now()); err != nil {
 		return fmt.Errorf("write visibility: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -148,9 +143,9 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	return nil
 }
 
-func (s *Store) writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now time.Time) error {
+func writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now time.Time) error {
 	usual, again := sqlform.Divide(records)
-	err := errors.Join(s.writeRows(ctx, tx, upsert, usual, now), s.writeRows(ctx, tx, upsertAgain, again, now))
+	err := errors.Join(writeRows(ctx, tx, upsert, usual, now), writeRows(ctx, tx, upsertAgain, again, now))
 	if err != nil || !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
 		return err
 	}
@@ -158,7 +153,7 @@ func (s *Store) writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.
 	return err
 }
 
-func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibility.Record, now time.Time) error {
+func writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibility.Record, now time.Time) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -168,7 +163,7 @@ func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records 
 	}
 	defer statement.Close()
 	for _, rec := range records {
-		row, err := sqlform.NewRow(rec, s.namespaces.Of(rec.NamespaceID), now)
+		row, err := sqlform.NewRow(rec, now)
 		if err != nil {
 			return err
 		}
@@ -179,38 +174,9 @@ func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records 
 	return nil
 }
 
-// addNamespace gives a namespace its number, which it may have already.
-func (s *Store) addNamespace(ctx context.Context, namespaceID string) (number int64, err error) {
-	if _, err := s.writer.ExecContext(ctx, sqlform.AddNamespace, sqlform.Text(namespaceID)); err != nil {
-		return 0, err
-	}
-	err = s.writer.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	return number, err
-}
-
-// numberOf finds the number of a namespace; one without records may have none.
-func (s *Store) numberOf(ctx context.Context, namespaceID string) (number int64, found bool, err error) {
-	if number, found = s.namespaces.Known(namespaceID); found {
-		return number, true, nil
-	}
-	err = s.reader.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("number of a namespace: %w", err)
-	}
-	s.namespaces.Remember(namespaceID, number)
-	return number, true, nil
-}
-
 // List implements visibility.Store.
 func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
-	number, known, err := s.numberOf(ctx, req.NamespaceID)
-	if err != nil || !known {
-		return nil, nil, err
-	}
-	text, args, err := sqlform.List(dialect{}, number, req)
+	text, args, err := sqlform.List(dialect{}, req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -242,11 +208,7 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
 	var result visibility.CountResult
-	number, known, err := s.numberOf(ctx, namespaceID)
-	if err != nil || !known {
-		return result, err
-	}
-	text, args := sqlform.Count(dialect{}, number, q)
+	text, args := sqlform.Count(dialect{}, namespaceID, q)
 	rows, err := s.reader.QueryContext(ctx, text, args...)
 	if err != nil {
 		return result, fmt.Errorf("count visibility: %w", err)
@@ -300,5 +262,3 @@ func (d dialect) HasAny(key string, values []any, isList bool, bind func(any) st
 func (dialect) StartsWith(text, prefixArg string) string {
 	return "substr(" + text + ", 1, length(" + prefixArg + ")) = " + prefixArg
 }
-
-func (dialect) Total(column string) string { return "COALESCE(sum(" + column + "), 0)" }

@@ -51,7 +51,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	require.NoError(t, open(t, path).Close())
 	db, err := sql.Open("sqlite", path)
 	require.NoError(t, err)
-	_, err = db.Exec("INSERT INTO visibility_version (version, name, checksum) VALUES (1000, 'later', 'x')")
+	_, err = db.Exec("INSERT INTO visibility_version (version, name, checksum) VALUES (2, 'later', 'x')")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})

@@ -32,6 +32,7 @@ func Bench(b *testing.B, s visibility.Store, settle func()) {
 	for first := 0; first < benchRuns; first += benchBatch {
 		require.NoError(b, s.Write(b.Context(), benchRecords(ns, first, benchBatch)))
 	}
+	refresh(b, s)
 	settle()
 	for name, text := range map[string]string{
 		"All": "", "Open": "CloseTime IS NULL", "Workflow": "WorkflowId = 'workflow-4711'", "Type": "WorkflowType = 'type-3'",

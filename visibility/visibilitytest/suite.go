@@ -81,6 +81,15 @@ func closed(rec *visibility.Record, closeSeconds int64) *visibility.Record {
 func write(t *testing.T, s visibility.Store, records ...*visibility.Record) {
 	t.Helper()
 	require.NoError(t, s.Write(t.Context(), records))
+	refresh(t, s)
+}
+
+// refresh lets reads see what was written.
+func refresh(t testing.TB, s visibility.Store) {
+	t.Helper()
+	if refresher, ok := s.(visibility.Refresher); ok {
+		require.NoError(t, refresher.Refresh(t.Context()))
+	}
 }
 
 // listAll reads all pages of a query.

@@ -24,7 +24,7 @@ func Info(rec *Record) *workflowpb.WorkflowExecutionInfo {
 		ExecutionTime:    timestamp(rec.ExecutionTime),
 		CloseTime:        timestamp(rec.CloseTime),
 		Memo:             rec.Memo,
-		SearchAttributes: rec.SearchAttributes,
+		SearchAttributes: Listed(rec.SearchAttributes),
 		ParentExecution:  execution(rec.ParentWorkflowID, rec.ParentRunID),
 		RootExecution:    execution(rec.RootWorkflowID, rec.RootRunID),
 	}
@@ -71,4 +71,18 @@ func execution(workflowID, runID string) *commonpb.WorkflowExecution {
 		return nil
 	}
 	return &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID}
+}
+
+// Listed returns the attributes that a list shows: without those that are there for search alone.
+func Listed(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
+	fields := map[string]*commonpb.Payload{}
+	for name, payload := range sa.GetIndexedFields() {
+		if !attr.IsBuiltIn(name) {
+			fields[name] = payload
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return &commonpb.SearchAttributes{IndexedFields: fields}
 }

@@ -15,6 +15,7 @@ import (
 // nothing but the event id.
 func apply(s *State, e *historypb.HistoryEvent) {
 	s.NextEventID = e.EventId + 1
+	s.Seen.see(e)
 	switch a := e.Attributes.(type) {
 	case *historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes:
 		applyStarted(s, e, a.WorkflowExecutionStartedEventAttributes)

@@ -324,6 +324,9 @@ func (s *State) encodeRest(e *encoder) {
 	for _, problem := range s.Problems {
 		e.text(55, problem)
 	}
+	if s.Seen != (Seen{}) {
+		e.record(80, s.Seen.encode)
+	}
 }
 
 // Decode reads a stored state. ErrCorrupt when the bytes are none.
@@ -640,5 +643,7 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		v.record(s.Pause.decode)
 	case 55:
 		s.Problems = append(s.Problems, v.text())
+	case 80:
+		v.record(s.Seen.decode)
 	}
 }

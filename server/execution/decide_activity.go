@@ -69,6 +69,7 @@ func (t *transition) moves(worker match.Version) bool {
 // beginAttempt marks the attempt as started. No event tells of it until it ends.
 func (t *transition) beginAttempt(a *Activity, identity, requestID string, worker match.Version) *ActivityTask {
 	a.StartedTime, a.Identity, a.RequestID, a.Worker = t.env.Now, identity, requestID, worker
+	t.s.Seen.seeWorker(identity)
 	a.Stamp = t.stamp()
 	return &ActivityTask{
 		ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp, Attempt: a.Attempt, ActivityID: a.ActivityID,
@@ -191,6 +192,8 @@ func (t *transition) retryActivity(a *Activity, failure *failurepb.Failure) enum
 	a.LastAttemptEnd = t.env.Now
 	a.StartedTime, a.RequestID = time.Time{}, ""
 	a.LastFailure = t.keepable(failure)
+	t.s.Seen.seeFailure(failure)
+	t.noteAttempt(a.Attempt)
 	t.grow(a.LastFailure)
 	a.Stamp = t.stamp()
 	return retry.State

@@ -141,6 +141,7 @@ func (t *transition) start(identity, requestID string, worker match.Version) *Ta
 	task := t.s.Task
 	t.move(worker, task)
 	task.StartedTime, task.Identity, task.RequestID = t.env.Now, identity, requestID
+	t.s.Seen.seeWorker(identity)
 	task.HistorySize, task.SuggestReasons = t.s.HistorySize, t.suggestContinueAsNew()
 	started := *task
 	if task.Kind == TaskNormal {
@@ -271,6 +272,7 @@ func (t *transition) failStartedTask(task *WorkflowTask, a *historypb.WorkflowTa
 	t.materialise(a.Identity)
 	task = t.s.Task
 	t.durable = true
+	t.s.Seen.seeTaskFailure(a.Cause, a.Failure)
 	if task.Kind == TaskNormal {
 		a.ScheduledEventId, a.StartedEventId = task.ScheduledEventID, task.StartedEventID
 		e := t.event(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED)
@@ -300,6 +302,7 @@ func (t *transition) nextAttempt(attempt int32, problems ...string) {
 		t.s.TaskAttempt = 1
 	} else {
 		t.s.TaskAttempt = attempt + 1
+		t.noteAttempt(t.s.TaskAttempt)
 	}
 	if t.flush() {
 		t.s.TaskAttempt = 1

@@ -109,6 +109,7 @@ const long = 24 * time.Hour
 
 func (n *namer) run(c, s *State) {
 	c.Version, c.LastStamp, c.HistorySize, c.SignalCount, c.bytes = 0, 0, 0, 0, 0
+	c.Seen = Seen{}
 	c.NextEventID, c.LastTaskCompletedID, c.CloseEventID = placeOfNext, 0, min(c.CloseEventID, 1)
 	c.PreviousStartedID = placeOfNext - min(s.NextEventID-1-s.PreviousStartedID, unseenMost)
 	c.StartTime, c.CloseTime, c.LastResetTime = time.Time{}, time.Time{}, time.Time{}

@@ -78,6 +78,7 @@ type State struct {
 	Versioning         Versioning
 	// Problems say why the run's tasks keep failing, for search.
 	Problems []string
+	Seen     Seen
 
 	// bytes is a bound of the encoded state's size, heavy that it passed its warning; in memory only.
 	bytes int

@@ -169,6 +169,8 @@ func (s *story) step(d *datadriven.TestData) string {
 		return s.rig.showDecision(Decision{}, nil)
 	case "state":
 		return r.showState()
+	case "search":
+		return r.showSearch()
 	}
 	return r.showDecision(r.do(s.command(d.Cmd, a)))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+
 	"perdure/server/execution"
 	"perdure/server/store"
 	"perdure/visibility"
@@ -19,8 +21,17 @@ func record(s *execution.State) *visibility.Record {
 		StartTime: s.StartTime, ExecutionTime: s.ExecutionTime, CloseTime: s.CloseTime,
 		HistoryLength: s.NextEventID - 1, HistorySizeBytes: s.HistorySize, StateTransitionCount: s.Version,
 		ParentWorkflowID: started.GetParentWorkflowExecution().GetWorkflowId(), ParentRunID: started.GetParentWorkflowExecution().GetRunId(),
-		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: s.ShownSearchAttributes(),
+		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: found(s),
 	}
+}
+
+// found are the attributes by which the run is found: those that are shown, and those for search alone.
+func found(s *execution.State) *commonpb.SearchAttributes {
+	fields := s.SearchColumns()
+	for name, payload := range s.ShownSearchAttributes().GetIndexedFields() {
+		fields[name] = payload
+	}
+	return &commonpb.SearchAttributes{IndexedFields: fields}
 }
 
 // index hands the run's record to the indexer.

@@ -135,7 +135,7 @@ func IsReserved(name string) bool {
 	if _, ok := nonCustomType(name); ok {
 		return true
 	}
-	return internalNames[name] || strings.HasPrefix(name, reservedPrefix)
+	return internalNames[name] || strings.HasPrefix(name, reservedPrefix) || IsBuiltIn(name)
 }
 
 // TypeOf returns the type of a non-custom or custom attribute. A custom one

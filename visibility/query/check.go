@@ -163,6 +163,10 @@ func (c *checker) resolve(written string) (resolved, error) {
 			return resolved{written: written, name: attr.WorkflowID, declared: enumspb.INDEXED_VALUE_TYPE_KEYWORD, prefix: attr.ScheduleIDPrefix}, nil
 		}
 	}
+	if key, declared, ok := attr.BuiltIn(written); ok {
+		r.name, r.declared = key, declared
+		return r, nil
+	}
 	return r, unknownAttribute(written)
 }
 

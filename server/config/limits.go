@@ -9,6 +9,7 @@ import (
 
 	"perdure/server/activity"
 	"perdure/server/apierr"
+	"perdure/server/execution"
 	"perdure/server/match"
 	"perdure/visibility/attr"
 )
@@ -96,6 +97,7 @@ type Limits struct {
 	NamespacePerSecond     int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
 	VisibilityPerSec       int           `default:"100" unit:"units/s" key:"frontend.namespaceRPS.visibility" doc:"What lists and counts of one namespace may cost a node a second: a list or a question for one id is 1 unit, a count or a look inside texts 5. One that is let in pays its whole price."`
 	VisibilityQueryTimeout time.Duration `default:"10s" unit:"time" doc:"Longest time of one list or count; the store is told to stop then."`
+	VisibilityRefresh      time.Duration `default:"30s" unit:"time" doc:"How long an open run has rested since it changed when search hears of what is pending: runs that come on to their end cost the store nothing more."`
 	VisibilitySlowQuery    time.Duration `default:"1s" unit:"time" doc:"A list or count that takes as long is told in the log, with its plan and without its values."`
 	LongPollsMax           int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
 
@@ -163,6 +165,7 @@ var fixedLimits = []struct {
 	{"Search attributes of a namespace of each other type", attr.MaxOfOneType, "attributes", "Likewise."},
 	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
 	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
+	{"Message of a run's last failure that search keeps", execution.SeenFailureBytesMax, "bytes", "The state is written with each transition, and search answers with few words of it."},
 	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
 	{"Request", RequestBytesMax, "bytes", "It is held in memory as a whole, over gRPC as over HTTP; clients know the text of the refusal."},
 	{"Duration that a client gives", int(activity.MaxDuration / (24 * time.Hour)), "days", "Longer ones are cut: added to a time they would overflow."},

@@ -62,6 +62,9 @@ type Config struct {
 	NoPollerWindow time.Duration
 	// CheckpointInterval is how often a busy shard's log is trimmed. Default 10 s.
 	CheckpointInterval time.Duration
+	// RecordRefresh is how long an open run has rested since it changed when it
+	// gets a new search record. Default 30 s.
+	RecordRefresh time.Duration
 }
 
 func (c *Config) setDefaults() {
@@ -92,6 +95,9 @@ func (c *Config) setDefaults() {
 	if c.CheckpointInterval == 0 {
 		c.CheckpointInterval = 10 * time.Second
 	}
+	if c.RecordRefresh == 0 {
+		c.RecordRefresh = 30 * time.Second
+	}
 	if c.Limits == (execution.Limits{}) {
 		c.Limits = execution.DefaultLimits()
 	}
@@ -106,6 +112,7 @@ type Engine struct {
 	names     namespaceNames
 	committer *committer
 	lookups   *lookups
+	refreshes *refreshes
 
 	mu     sync.RWMutex
 	shards []*shard // in order of their slots
@@ -135,6 +142,7 @@ func New(cfg Config) (*Engine, error) {
 	cfg.Metrics.OnScrape(e.measureLogs)
 	e.committer = newCommitter(e)
 	e.lookups = newLookups(cfg.Store)
+	e.refreshes = newRefreshes(cfg.RecordRefresh)
 	return e, nil
 }
 
@@ -149,6 +157,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	e.spawn(e.renewLoop)
+	e.spawn(e.refreshLoop)
 	return nil
 }
 

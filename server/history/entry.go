@@ -30,7 +30,8 @@ type entry struct {
 	state, visible *execution.State
 	// queued is the version of the last change handed to the committer, stored the last known durable one.
 	queued, stored int64
-	ticket         *ticket // of the last change handed to the committer
+	durable        *execution.State // the last known durable one; nil: not heard of since it was read
+	ticket         *ticket          // of the last change handed to the committer
 	// unsaved are events of volatile decisions; the next change takes them along.
 	unsaved []*historypb.HistoryEvent
 

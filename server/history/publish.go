@@ -35,7 +35,10 @@ func (e *Engine) publishChange(ch *change) (follow func()) {
 	if en.gone != nil {
 		return nil // the next owner reads the log and indexes the run again
 	}
-	en.stored = max(en.stored, ch.state.Version)
+	if ch.state.Version > en.stored {
+		en.stored, en.durable = ch.state.Version, ch.state
+	}
+	e.noteRecord(ch)
 	state := ch.state
 	if en.stored >= en.queued {
 		state = en.state // with volatile decisions that stand on it
@@ -52,6 +55,16 @@ func (e *Engine) publishChange(ch *change) (follow func()) {
 		if after != nil {
 			after()
 		}
+	}
+}
+
+// noteRecord tells whether the change brings a record or leaves the run's one behind.
+func (e *Engine) noteRecord(ch *change) {
+	switch {
+	case ch.visibility:
+		e.refreshes.recorded(ch.entry.shard, ch.entry.key)
+	case ch.state.Open():
+		e.refreshes.changed(ch.entry.shard, ch.entry.key, time.Now())
 	}
 }
 

@@ -189,6 +189,9 @@ func (s *shard) replay(seq int64, tasks []logTask, c cursors, wakes map[store.Ex
 			s.dirty[t.key] = t.wakeAt
 			s.dirtyMu.Unlock()
 			wakes[t.key] = t.wakeAt
+			if !t.wakeAt.IsZero() { // an open run, whose last record may be older
+				s.engine.refreshes.changed(s, t.key, time.Now())
+			}
 		}
 		if t.visibility && seq > c.Visibility {
 			if earlier, twice := records[t.key]; twice {

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/server/execution"
+	"perdure/visibility"
+	"perdure/visibility/attr"
+	"perdure/visibility/query"
+)
+
+// searchLimits: what search hears of a run, and how soon.
+var searchLimits = []limitCase{
+	{
+		row: "visibility_refresh", limit: seconds(20), step: instant, reached: true, past: "search hears of the activity",
+		try: func(s *trial, n int64) string {
+			// The first task's completion is a record of its own: the build of its worker is one to search for.
+			require.NoError(s.t, s.begin().complete())
+			require.NoError(s.t, s.signal("w", 0))
+			rest(seconds(100))
+			require.NoError(s.t, s.take().complete(activityNamed("a")))
+			rest(n)
+			if s.found("PendingActivityTypes = 'A'") > 0 {
+				return "search hears of the activity"
+			}
+			return "ok"
+		},
+	},
+	{
+		row: "Message of a run's last failure that search keeps", limit: execution.SeenFailureBytesMax, past: "cut to 1024",
+		try: func(s *trial, n int64) string {
+			task := s.begin()
+			_, err := s.RespondWorkflowTaskFailed(s.t.Context(), &workflowservice.RespondWorkflowTaskFailedRequest{
+				Namespace: "default", TaskToken: task.TaskToken, Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+				Failure: &failurepb.Failure{Message: text(n)},
+			})
+			require.NoError(s.t, err)
+			rest(seconds(1))
+			kept := s.column(attr.FailureMessage).(string)
+			if int64(len(kept)) != n {
+				return fmt.Sprint("cut to ", len(kept))
+			}
+			return "ok"
+		},
+	},
+}
+
+// found counts the runs that a filter finds.
+func (s *trial) found(filter string) int64 {
+	counted, err := s.CountWorkflowExecutions(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: filter})
+	require.NoError(s.t, err)
+	return counted.Count
+}
+
+// column is a built-in attribute of the only run.
+func (s *trial) column(name string) any {
+	ns, err := s.services.namespaces.ByName(s.t.Context(), "default")
+	require.NoError(s.t, err)
+	q, err := query.Parse("")
+	require.NoError(s.t, err)
+	require.NoError(s.t, query.CheckList(q, attr.Types{}))
+	records, _, err := s.services.visibility.List(s.t.Context(), visibility.ListRequest{NamespaceID: ns.ID, Query: q})
+	require.NoError(s.t, err)
+	require.Len(s.t, records, 1)
+	key, _, known := attr.BuiltIn(name)
+	require.True(s.t, known)
+	return visibility.Row(records[0])[key].Value
+}

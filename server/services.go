@@ -29,6 +29,7 @@ import (
 // services are the parts of a node, each started after those it needs.
 type services struct {
 	store      store.Store
+	database   *databaseWatch
 	visibility visibility.Store
 	indexer    *indexer.Indexer
 	namespaces *namespace.Registry
@@ -78,10 +79,12 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 		return err
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
+	s.database = watchDatabase(opened, o.Logger, o.Metrics)
 	found, err := openVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return err
 	}
+	observePools(found, o.Metrics)
 	s.visibility = search.Guard(found, searchConfig(c.Limits, o))
 	s.indexer = indexer.New(indexer.Config{Store: s.visibility, Logger: o.Logger, Metrics: o.Metrics})
 	return nil
@@ -232,6 +235,7 @@ func (s *services) stop(ctx context.Context) error {
 		defer done()
 		note("stop the indexer", s.indexer.Close(short))
 	}
+	s.database.Stop()
 	if s.visibility != nil {
 		note("close the visibility store", s.visibility.Close())
 	}

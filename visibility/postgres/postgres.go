@@ -166,7 +166,10 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
-	text, args := sqlform.Count(dialect{}, namespaceID, q)
+	text, args, err := sqlform.Count(dialect{}, namespaceID, q)
+	if err != nil {
+		return visibility.CountResult{}, err
+	}
 	rows, err := s.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
 	if err != nil {
 		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
@@ -175,7 +178,8 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 		if len(q.GroupBy) == 0 {
 			return group, row.Scan(&group.Count)
 		}
-		return group, row.Scan(&group.Value, &group.Count)
+		group.Values = make([]any, 1)
+		return group, row.Scan(&group.Values[0], &group.Count)
 	})
 	if err != nil {
 		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)

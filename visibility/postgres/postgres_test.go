@@ -28,7 +28,7 @@ func open(t *testing.T, url string) *postgres.Store {
 func TestStore(t *testing.T) {
 	s := open(t, pgtest.Database(t))
 	require.Equal(t, "postgresql", s.Name())
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, 0, func(*testing.T) visibility.Store { return s })
 }
 
 // TestTwoWriters lets two stores write the same runs at once, in opposite

@@ -3,6 +3,7 @@ package sqlform
 import (
 	"math"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -207,20 +208,40 @@ func (s *statement) literal(field query.Field, v query.Value) any {
 	}
 }
 
+// features are the parts of the language that are compiled.
+const features = query.Features(0)
+
 // List returns the statement for a page and one row more: version and record.
 func List(d Dialect, req visibility.ListRequest) (string, []any, error) {
 	after, err := req.Position()
 	if err != nil {
 		return "", nil, err
 	}
+	if err := visibility.Unsupported(req.Query, features); err != nil {
+		return "", nil, err
+	}
 	s := &statement{dialect: d}
 	where := s.where(req.NamespaceID, req.Query)
 	if after != nil {
-		where += " AND (close_key, start_ns, run_id) < (" + s.bindAll([]any{after.CloseKey, after.StartNanos, Text(after.RunID)}) + ")"
+		where += " AND (close_key, start_ns, run_id) < (" + s.bindAll(defaultKey(after)) + ")"
 	}
 	text := "SELECT version, record FROM " + Table + " WHERE " + where +
 		" ORDER BY close_key DESC, start_ns DESC, run_id DESC LIMIT " + s.bind(int64(req.Size()+1))
 	return text, s.args, nil
+}
+
+// defaultKey returns the columns of a position in the default order.
+func defaultKey(p visibility.Position) []any {
+	closeKey := int64(OpenKey)
+	if t, ok := p[0].(time.Time); ok {
+		closeKey = visibility.Nanos(t)
+	}
+	startNanos := int64(math.MinInt64)
+	if t, ok := p[1].(time.Time); ok {
+		startNanos = visibility.Nanos(t)
+	}
+	runID, _ := p[2].(string)
+	return []any{closeKey, startNanos, Text(runID)}
 }
 
 func (s *statement) where(namespaceID string, q *query.Query) string {
@@ -229,13 +250,16 @@ func (s *statement) where(namespaceID string, q *query.Query) string {
 
 // Count returns the statement that counts: one number, or with GROUP BY the
 // value and the number of each group.
-func Count(d Dialect, namespaceID string, q *query.Query) (string, []any) {
+func Count(d Dialect, namespaceID string, q *query.Query) (string, []any, error) {
+	if err := visibility.Unsupported(q, features); err != nil {
+		return "", nil, err
+	}
 	s := &statement{dialect: d}
 	if len(q.GroupBy) == 0 {
-		return "SELECT count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q), s.args
+		return "SELECT count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q), s.args, nil
 	}
-	group := columns[q.GroupBy[0]]
-	return "SELECT " + group + ", count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q) + " GROUP BY " + group, s.args
+	group := columns[q.GroupBy[0].Field.Name]
+	return "SELECT " + group + ", count(*) FROM " + Table + " WHERE " + s.where(namespaceID, q) + " GROUP BY " + group, s.args, nil
 }
 
 // Page cuts the rows that List found to a page and makes the token of the next.
@@ -244,22 +268,20 @@ func Page(req visibility.ListRequest, found []*visibility.Record) ([]*visibility
 		return found, nil
 	}
 	page := found[:req.Size()]
-	return page, visibility.PositionOf(page[len(page)-1]).Token(req)
+	return page, visibility.PositionOf(req.Query, page[len(page)-1]).Token(req)
 }
 
 // Result makes the result of a count from its rows: one without a value, or
 // one per group.
 func Result(q *query.Query, groups []eval.Group) visibility.CountResult {
-	var result visibility.CountResult
-	for i, group := range groups {
-		result.Total += group.Count
-		if text, ok := group.Value.(string); ok {
-			groups[i].Value = Original(text)
+	total := int64(0)
+	for _, group := range groups {
+		total += group.Count
+		for i, value := range group.Values {
+			if text, ok := value.(string); ok {
+				group.Values[i] = Original(text)
+			}
 		}
 	}
-	if len(q.GroupBy) > 0 {
-		eval.SortGroups(groups)
-		result.Groups = visibility.Groups(q.GroupBy[0], groups)
-	}
-	return result
+	return visibility.Result(q, eval.Finish(q, total, groups))
 }

@@ -106,6 +106,9 @@ func texts(list []string) []string {
 	return out
 }
 
+// OpenKey is the sort key of an open run: later than every close time.
+const OpenKey = math.MaxInt64
+
 // Row is a record as its columns. Pointers are nil where the attribute is absent.
 type Row struct {
 	NamespaceID          string
@@ -155,10 +158,9 @@ func NewRow(rec *visibility.Record, now time.Time) (Row, error) {
 }
 
 func (row *Row) fill(rec *visibility.Record) {
-	position := visibility.PositionOf(rec)
 	row.WorkflowID, row.WorkflowType, row.TaskQueue = Text(rec.WorkflowID), Text(rec.WorkflowType), Text(rec.TaskQueue)
 	row.Status = int64(rec.Status)
-	row.StartNanos, row.CloseKey = position.StartNanos, position.CloseKey
+	row.StartNanos, row.CloseKey = visibility.Nanos(rec.StartTime), OpenKey
 	row.ExecutionNanos = visibility.Nanos(rec.ExecutionTime)
 	row.ParentWorkflowID, row.ParentRunID = optional(rec.ParentWorkflowID), optional(rec.ParentRunID)
 	row.RootWorkflowID, row.RootRunID = optional(rec.RootWorkflowID), optional(rec.RootRunID)
@@ -168,7 +170,8 @@ func (row *Row) fill(rec *visibility.Record) {
 	if rec.IsOpen() {
 		return
 	}
-	row.CloseNanos = pointer(position.CloseKey)
+	row.CloseKey = visibility.Nanos(rec.CloseTime)
+	row.CloseNanos = pointer(row.CloseKey)
 	row.DurationNanos = pointer(int64(rec.ExecutionDuration()))
 	row.HistoryLength = pointer(rec.HistoryLength)
 	row.HistorySizeBytes = pointer(rec.HistorySizeBytes)

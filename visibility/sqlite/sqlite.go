@@ -208,7 +208,10 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
 	var result visibility.CountResult
-	text, args := sqlform.Count(dialect{}, namespaceID, q)
+	text, args, err := sqlform.Count(dialect{}, namespaceID, q)
+	if err != nil {
+		return result, err
+	}
 	rows, err := s.reader.QueryContext(ctx, text, args...)
 	if err != nil {
 		return result, fmt.Errorf("count visibility: %w", err)
@@ -219,7 +222,8 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 		group := eval.Group{}
 		targets := []any{&group.Count}
 		if len(q.GroupBy) > 0 {
-			targets = []any{&group.Value, &group.Count}
+			group.Values = make([]any, 1)
+			targets = []any{&group.Values[0], &group.Count}
 		}
 		if err := rows.Scan(targets...); err != nil {
 			return result, fmt.Errorf("count visibility: %w", err)

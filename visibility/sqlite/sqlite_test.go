@@ -24,7 +24,7 @@ func open(t *testing.T, path string) *sqlite.Store {
 func TestStore(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "visibility ?#%.db"))
 	require.Equal(t, "sqlite", s.Name())
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, 0, func(*testing.T) visibility.Store { return s })
 }
 
 // TestReopen checks that records and versions outlive the process.

@@ -31,7 +31,7 @@ func open(t testing.TB, url string) *elastic.Store {
 func TestStore(t *testing.T) {
 	s := open(t, estest.URL(t))
 	require.Equal(t, "elasticsearch", s.Name())
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, 0, func(*testing.T) visibility.Store { return s })
 }
 
 // TestInventory compares what the store sums up with what was written.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -19,13 +21,16 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := visibility.Unsupported(req.Query, features); err != nil {
+		return nil, nil, err
+	}
 	body := object{
 		"query": inNamespace(req.NamespaceID, compile(req.Query.Where)),
 		"size":  req.Size() + 1, "version": true, "_source": fieldRecord, "track_total_hits": false,
 		"sort": []object{descending("close_time"), descending("start_time"), descending("run_id")},
 	}
 	if after != nil {
-		body["search_after"] = []any{after.CloseKey, after.StartNanos, after.RunID}
+		body["search_after"] = defaultKey(after)
 	}
 	var found searchAnswer
 	if err := s.search(ctx, body, &found); err != nil {
@@ -36,7 +41,24 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 		return records, nil, err
 	}
 	page := records[:req.Size()]
-	return page, visibility.PositionOf(page[len(page)-1]).Token(req), nil
+	return page, visibility.PositionOf(req.Query, page[len(page)-1]).Token(req), nil
+}
+
+// features are the parts of the language that are compiled.
+const features = query.Features(0)
+
+// openKey is the sort value of an open run, which has no close time.
+const openKey = math.MaxInt64
+
+// defaultKey returns the sort values of a position in the default order.
+func defaultKey(p visibility.Position) []any {
+	key := []any{int64(openKey), int64(math.MinInt64), p[2]}
+	for i := range 2 {
+		if t, ok := p[i].(time.Time); ok {
+			key[i] = visibility.Nanos(t)
+		}
+	}
+	return key
 }
 
 func descending(field string) object {
@@ -56,16 +78,16 @@ func (a *searchAnswer) records(namespaceID string) ([]*visibility.Record, error)
 	return records, nil
 }
 
-// groupsMax is how many groups a count can have.
-const groupsMax = 10_000
-
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
+	if err := visibility.Unsupported(q, features); err != nil {
+		return visibility.CountResult{}, err
+	}
 	body := object{"query": inNamespace(namespaceID, compile(q.Where)), "size": 0, "track_total_hits": true}
 	if len(q.GroupBy) > 0 {
-		field := columns[q.GroupBy[0]].field
+		field := columns[q.GroupBy[0].Field.Name].field
 		body["aggs"] = object{
-			"groups": object{"terms": object{"field": field, "size": groupsMax}},
+			"groups": object{"terms": object{"field": field, "size": query.MaxGroups}},
 			"absent": object{"missing": object{"field": field}},
 		}
 	}
@@ -73,15 +95,14 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 	if err := s.search(ctx, body, &found); err != nil {
 		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
 	}
-	result := visibility.CountResult{Total: found.Hits.Total.Value}
+	var groups []eval.Group
 	if len(q.GroupBy) > 0 {
-		groups, err := found.groups(q.GroupBy[0])
-		if err != nil {
+		var err error
+		if groups, err = found.groups(q.GroupBy[0].Field.Name); err != nil {
 			return visibility.CountResult{}, err
 		}
-		result.Groups = visibility.Groups(q.GroupBy[0], groups)
 	}
-	return result, nil
+	return visibility.Result(q, eval.Finish(q, found.Hits.Total.Value, groups)), nil
 }
 
 func (a *searchAnswer) groups(name string) ([]eval.Group, error) {
@@ -102,16 +123,15 @@ func (a *searchAnswer) groups(name string) ([]eval.Group, error) {
 	}
 	var groups []eval.Group
 	if absent.Count > 0 {
-		groups = append(groups, eval.Group{Count: absent.Count})
+		groups = append(groups, eval.Group{Values: []any{nil}, Count: absent.Count})
 	}
 	for _, bucket := range terms.Buckets {
 		value, err := original(bucket.Key, typeOfGroup(name))
 		if err != nil {
 			return nil, fmt.Errorf("read groups: %w", err)
 		}
-		groups = append(groups, eval.Group{Value: value, Count: bucket.Count})
+		groups = append(groups, eval.Group{Values: []any{value}, Count: bucket.Count})
 	}
-	eval.SortGroups(groups)
 	return groups, nil
 }
 

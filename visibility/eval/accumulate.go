@@ -12,7 +12,7 @@ import (
 
 // accumulator gathers the values of an attribute in a group.
 type accumulator interface {
-	add(value any) // nil: absent
+	add(value any, times int64) // nil: absent
 	// result is the value of the aggregate for a group of so many rows; nil for none.
 	result(rows int64) any
 }
@@ -36,17 +36,17 @@ func newAccumulator(a query.Aggregate) accumulator {
 
 type rowCount struct{}
 
-func (rowCount) add(any)               {}
+func (rowCount) add(any, int64)        {}
 func (rowCount) result(rows int64) any { return rows }
 
 type distinct struct{ seen map[string]bool }
 
-func (d *distinct) add(value any) {
+func (d *distinct) add(value any, times int64) {
 	switch value := value.(type) {
 	case nil:
 	case []string:
 		for _, element := range value {
-			d.add(element)
+			d.add(element, times)
 		}
 	default:
 		d.seen[string(attr.AppendScalar(nil, value))] = true
@@ -61,7 +61,7 @@ type extreme struct {
 	best any
 }
 
-func (e *extreme) add(value any) {
+func (e *extreme) add(value any, _ int64) {
 	if value != nil && (e.best == nil || CompareValues(value, e.best)*e.sign > 0) {
 		e.best = value
 	}
@@ -87,8 +87,9 @@ type sum struct {
 	total          big.Float
 }
 
-func (s *sum) add(value any) {
-	var term big.Float
+func (s *sum) add(value any, times int64) {
+	var term, factor big.Float
+	term.SetPrec(sumBits)
 	switch value := value.(type) {
 	case int64:
 		term.SetInt64(value)
@@ -97,8 +98,11 @@ func (s *sum) add(value any) {
 	default:
 		return
 	}
-	s.count++
+	s.count += times
 	s.total.SetPrec(sumBits)
+	if times != 1 {
+		term.Mul(&term, factor.SetInt64(times))
+	}
 	s.total.Add(&s.total, &term)
 }
 
@@ -120,12 +124,20 @@ func (s *sum) result(int64) any {
 // ranked is a percentile by nearest rank.
 type ranked struct {
 	aggregate query.Aggregate
-	values    []any
+	values    []repeated
+	count     int64
 }
 
-func (r *ranked) add(value any) {
+// repeated is a value that several rows have.
+type repeated struct {
+	value any
+	times int64
+}
+
+func (r *ranked) add(value any, times int64) {
 	if value != nil {
-		r.values = append(r.values, value)
+		r.values = append(r.values, repeated{value, times})
+		r.count += times
 	}
 }
 
@@ -133,6 +145,11 @@ func (r *ranked) result(int64) any {
 	if len(r.values) == 0 {
 		return nil
 	}
-	slices.SortFunc(r.values, CompareValues)
-	return plain(r.values[r.aggregate.Rank(int64(len(r.values)))-1])
+	slices.SortFunc(r.values, func(a, b repeated) int { return CompareValues(a.value, b.value) })
+	rest := r.aggregate.Rank(r.count)
+	place := 0
+	for ; rest > r.values[place].times; place++ {
+		rest -= r.values[place].times
+	}
+	return plain(r.values[place].value)
 }

@@ -46,8 +46,11 @@ func NewGrouper(q *query.Query) *Grouper {
 }
 
 // Add counts a row that the filter of the query keeps.
-func (g *Grouper) Add(row Row) {
-	g.total++
+func (g *Grouper) Add(row Row) { g.AddTimes(row, 1) }
+
+// AddTimes counts as many rows that are alike in all the query looks at.
+func (g *Grouper) AddTimes(row Row, times int64) {
+	g.total += times
 	if !g.query.IsGrouped() {
 		return
 	}
@@ -58,9 +61,9 @@ func (g *Grouper) Add(row Row) {
 		key = attr.AppendScalar(key, values[i])
 	}
 	group := g.group(string(key), values)
-	group.count++
+	group.count += times
 	for i, aggregate := range g.aggregates {
-		group.aggregates[i].add(row.get(aggregate.Field))
+		group.aggregates[i].add(row.get(aggregate.Field), times)
 	}
 }
 

@@ -143,3 +143,20 @@ func TestOrderIsTotal(t *testing.T) {
 		}
 	})
 }
+
+// TestAddTimes checks that rows added at once count as if they came one by one.
+func TestAddTimes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		q := visibilitytest.DrawCount(rt, query.AllFeatures)
+		require.NoError(rt, query.CheckWith(q, visibilitytest.CorpusOptions()))
+		atOnce, oneByOne := eval.NewGrouper(q), eval.NewGrouper(q)
+		for i := range 5 {
+			row, times := visibility.Row(visibilitytest.DrawRecord(rt, "ns", i)), rapid.Int64Range(1, 4).Draw(rt, "times")
+			atOnce.AddTimes(row, times)
+			for range times {
+				oneByOne.Add(row)
+			}
+		}
+		require.Equal(rt, oneByOne.Result(), atOnce.Result())
+	})
+}

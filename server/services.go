@@ -20,6 +20,7 @@ import (
 	"perdure/server/rollout"
 	"perdure/server/search"
 	"perdure/server/store"
+	"perdure/server/views"
 	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
@@ -36,6 +37,7 @@ type services struct {
 	rollout    *rollout.Service
 	matching   *matching.Engine
 	buildIDs   *buildids.Book
+	views      *views.Book
 	history    *history.Engine
 	outbound   *outbound.Queue
 	worker     *worker.Service
@@ -66,7 +68,7 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 		return err
 	}
 	s.worker = worker.New(worker.Config{
-		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: s.rollout,
+		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views},
 		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
@@ -115,6 +117,9 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	leases.Leases = engine
+	s.views = views.New(views.Config{Store: s.store, Limits: views.Limits{
+		Views: c.Limits.VisibilityViewsMax, ViewBytes: c.Limits.VisibilityViewBytesMax, NameBytes: c.Limits.IDBytesMax,
+	}})
 	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
 	s.matching.SetHistory(engine)
 	s.rollout.Connect(s.matching, s.matching.Rerouted)
@@ -130,6 +135,17 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	s.history = engine
 	s.rollout.Start()
 	return nil
+}
+
+// namespaceRecords are what goes with a namespace besides its runs and task queues.
+type namespaceRecords struct {
+	deployments *rollout.Service
+	views       *views.Book
+}
+
+// DropDeployments implements cluster.DeploymentHousekeeping.
+func (r *namespaceRecords) DropDeployments(ctx context.Context, namespaceID string) error {
+	return errors.Join(r.deployments.DropDeployments(ctx, namespaceID), r.views.Drop(ctx, namespaceID))
 }
 
 func (s *services) makeOutbound(c config.Config, o Options) {
@@ -169,7 +185,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	s.frontend = frontend.New(frontend.Config{
-		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility,
+		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Views: s.views,
 		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		CallbackAddresses: c.CallbackAddresses(),
 		BuildIDs:          s.buildIDs,

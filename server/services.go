@@ -82,7 +82,7 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
 	s.database = watchDatabase(opened, o.Logger, o.Metrics)
-	found, err := openVisibility(ctx, visibilityURL(c))
+	found, err := OpenVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ func instrument(s store.Store, name string, reg *metrics.Registry) store.Store {
 	if counter, ok := s.(statementCounter); ok {
 		countStatements(counter, name, reg)
 	}
-	observePools(s, reg)
 	weighed := &weighedStore{s, metrics.CommitBytes.In(reg, metrics.None{})}
 	return store.Instrument(weighed, func(method string, seconds float64, err error) {
 		call := metrics.StoreCall{Store: name, Op: method}
@@ -40,17 +39,14 @@ func (w *weighedStore) Commit(ctx context.Context, group store.Group) error {
 	return w.Store.Commit(ctx, group)
 }
 
-// countStatements moves the store's own counts into counters at each scrape.
+// countStatements moves the store's own count into the counter at each scrape.
 func countStatements(counter statementCounter, name string, reg *metrics.Registry) {
-	labels := metrics.Store{Store: name}
-	statements := growing{counter: metrics.StoreStatements.In(reg, labels)}
-	rows := growing{counter: metrics.StoreRows.In(reg, labels)}
-	bytes := growing{counter: metrics.StoreBytes.In(reg, labels)}
+	statements := metrics.StoreStatements.In(reg, metrics.Store{Store: name})
+	var reported int64
 	reg.OnScrape(func() {
-		now := counter.Stats()
-		statements.set(float64(now.Statements))
-		rows.set(float64(now.Rows))
-		bytes.set(float64(now.Bytes))
+		now := counter.Stats().Statements
+		statements.Add(float64(now - reported))
+		reported = now
 	})
 }
 

@@ -20,7 +20,6 @@ import (
 	"perdure/server/rollout"
 	"perdure/server/search"
 	"perdure/server/store"
-	"perdure/server/views"
 	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
@@ -30,14 +29,13 @@ import (
 // services are the parts of a node, each started after those it needs.
 type services struct {
 	store      store.Store
-	database   *databaseWatch
 	visibility visibility.Store
 	indexer    *indexer.Indexer
+	feeds      []history.Feed
 	namespaces *namespace.Registry
 	rollout    *rollout.Service
 	matching   *matching.Engine
 	buildIDs   *buildids.Book
-	views      *views.Book
 	history    *history.Engine
 	outbound   *outbound.Queue
 	worker     *worker.Service
@@ -68,7 +66,7 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 		return err
 	}
 	s.worker = worker.New(worker.Config{
-		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views},
+		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: s.rollout,
 		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
@@ -81,14 +79,16 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 		return err
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
-	s.database = watchDatabase(opened, o.Logger, o.Metrics)
-	found, err := OpenVisibility(ctx, visibilityURL(c))
+	found, err := openVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return err
 	}
-	observePools(found, o.Metrics)
 	s.visibility = search.Guard(found, searchConfig(c.Limits, o))
-	s.indexer = indexer.New(indexer.Config{Store: s.visibility, Logger: o.Logger, Metrics: o.Metrics})
+	s.indexer = indexer.New(indexer.Config{Store: found, Logger: o.Logger, Metrics: o.Metrics})
+	s.feeds = []history.Feed{{
+		Name: "main", Indexer: s.indexer, Store: found, Reads: true, First: true,
+		Volatile: schemeOf(visibilityURL(c)) == "memory" && schemeOf(c.Store) != "memory",
+	}}
 	return nil
 }
 
@@ -105,7 +105,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
 	})
 	engine, err := history.New(history.Config{
-		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Indexer: s.indexer, Outbound: s.outbound,
+		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.feeds, Outbound: s.outbound,
 		Deployments: s.rollout,
 		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
@@ -117,9 +117,6 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	leases.Leases = engine
-	s.views = views.New(views.Config{Store: s.store, Limits: views.Limits{
-		Views: c.Limits.VisibilityViewsMax, ViewBytes: c.Limits.VisibilityViewBytesMax, NameBytes: c.Limits.IDBytesMax,
-	}})
 	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
 	s.matching.SetHistory(engine)
 	s.rollout.Connect(s.matching, s.matching.Rerouted)
@@ -135,17 +132,6 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	s.history = engine
 	s.rollout.Start()
 	return nil
-}
-
-// namespaceRecords are what goes with a namespace besides its runs and task queues.
-type namespaceRecords struct {
-	deployments *rollout.Service
-	views       *views.Book
-}
-
-// DropDeployments implements cluster.DeploymentHousekeeping.
-func (r *namespaceRecords) DropDeployments(ctx context.Context, namespaceID string) error {
-	return errors.Join(r.deployments.DropDeployments(ctx, namespaceID), r.views.Drop(ctx, namespaceID))
 }
 
 func (s *services) makeOutbound(c config.Config, o Options) {
@@ -185,7 +171,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	s.frontend = frontend.New(frontend.Config{
-		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Views: s.views,
+		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Fresh: s.history.Fresh,
 		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		CallbackAddresses: c.CallbackAddresses(),
 		BuildIDs:          s.buildIDs,
@@ -251,7 +237,6 @@ func (s *services) stop(ctx context.Context) error {
 		defer done()
 		note("stop the indexer", s.indexer.Close(short))
 	}
-	s.database.Stop()
 	if s.visibility != nil {
 		note("close the visibility store", s.visibility.Close())
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -59,4 +61,27 @@ func Checksum(runID string, version int64) int64 {
 func (d *Digest) Add(runID string, version int64) {
 	d.Count++
 	d.Sum += Checksum(runID, version)
+}
+
+// Digests are made run by run.
+type Digests map[int64]*Digest
+
+// NewDigests is empty.
+func NewDigests() Digests { return Digests{} }
+
+// Add counts a run in its bucket.
+func (d Digests) Add(bucket int64, runID string, version int64) {
+	if d[bucket] == nil {
+		d[bucket] = &Digest{Bucket: bucket}
+	}
+	d[bucket].Add(runID, version)
+}
+
+// Sorted lists the digests in order.
+func (d Digests) Sorted() []Digest {
+	out := make([]Digest, 0, len(d))
+	for _, bucket := range slices.Sorted(maps.Keys(d)) {
+		out = append(out, *d[bucket])
+	}
+	return out
 }

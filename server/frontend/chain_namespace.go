@@ -10,7 +10,6 @@ import (
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
-	"perdure/server/searchpb"
 	"perdure/server/tasktoken"
 )
 
@@ -51,7 +50,7 @@ func namespaceOf(ctx context.Context) *cluster.Namespace {
 
 // isPublic tells an RPC of the public API from health checks and the like.
 func isPublic(info *grpc.UnaryServerInfo) bool {
-	return strings.HasPrefix(info.FullMethod, "/temporal.api.") || strings.HasPrefix(info.FullMethod, "/"+searchpb.SearchService_ServiceDesc.ServiceName)
+	return strings.HasPrefix(info.FullMethod, "/temporal.api.")
 }
 
 func (f *Frontend) resolveNamespace(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

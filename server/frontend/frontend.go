@@ -19,8 +19,6 @@ import (
 	"perdure/server/limitwatch"
 	"perdure/server/namespace"
 	"perdure/server/nexus"
-	"perdure/server/searchpb"
-	"perdure/server/views"
 	"perdure/visibility"
 )
 
@@ -38,7 +36,6 @@ type Config struct {
 	BuildIDs    cluster.BuildIDs
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
-	Views       *views.Book
 	Limits      config.Limits
 	// CallbackAddresses are those that completion callbacks may name.
 	CallbackAddresses nexus.AddressRules
@@ -77,7 +74,6 @@ type Frontend struct {
 	buildIDs    cluster.BuildIDs
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
-	views       *views.Book
 	limits      config.Limits
 	addresses   nexus.AddressRules // that callbacks may name
 	features    config.Features
@@ -109,7 +105,6 @@ func New(c Config) *Frontend {
 		buildIDs:    c.BuildIDs,
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
-		views:       c.Views,
 		limits:      c.Limits,
 		addresses:   c.CallbackAddresses,
 		features:    c.Features,
@@ -185,7 +180,6 @@ func (f *Frontend) services() []service {
 	return []service{
 		{&workflowservice.WorkflowService_ServiceDesc, f},
 		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces, deleted: f.namespaceDeleted}},
-		{&searchpb.SearchService_ServiceDesc, &searcher{f: f}},
 	}
 }
 

@@ -3,53 +3,12 @@ package history
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
 	"time"
 
 	"perdure/server/cluster"
 	"perdure/server/store"
 )
-
-// readerCursor tracks how far a reader has done all of a log's rows.
-type readerCursor struct {
-	mu          sync.Mutex
-	outstanding map[int64]int // row → records not done
-	handed      int64         // the last row the reader heard of
-	done        int64
-}
-
-func newReaderCursor(at int64) *readerCursor {
-	return &readerCursor{outstanding: make(map[int64]int), handed: at, done: at}
-}
-
-// add tells that n records of a row are on their way.
-func (r *readerCursor) add(seq int64, n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.handed = max(r.handed, seq)
-	if n > 0 {
-		r.outstanding[seq] += n
-	}
-}
-
-func (r *readerCursor) finish(seq int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.outstanding[seq]--; r.outstanding[seq] <= 0 {
-		delete(r.outstanding, seq)
-	}
-}
-
-// position is the row up to which everything is done.
-func (r *readerCursor) position() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	position := r.handed
-	for seq := range r.outstanding {
-		position = min(position, seq-1)
-	}
-	return position
-}
 
 // noteCommitted keeps the wake-up of a run that is durable now for the next checkpoint.
 func (s *shard) noteCommitted(ch *change) {
@@ -131,12 +90,13 @@ func (s *shard) checkpoint(ctx context.Context) error {
 	dirty, seq, trimmed := s.dirty, s.durableSeq, s.trimmedSeq
 	s.dirty = make(map[store.ExecutionKey]time.Time)
 	s.dirtyMu.Unlock()
-	visible := s.reader().position()
-	c := store.Checkpoint{Cursors: cursors{Wakes: seq, Visibility: visible}.encode(), Trim: min(seq, visible)}
+	at, visible, states := s.readerCursors(seq)
+	at.Wakes = seq
+	c := store.Checkpoint{Cursors: at.encode(), Trim: min(seq, visible)}
 	if c.Trim < seq {
 		defer s.committedSeq(0) // the log is not empty: look again when the slow reader has come on
 	}
-	if len(dirty) == 0 && visible <= trimmed {
+	if len(dirty) == 0 && visible <= trimmed && states == s.savedStates() {
 		return nil
 	}
 	for key, at := range dirty {
@@ -150,14 +110,37 @@ func (s *shard) checkpoint(ctx context.Context) error {
 		s.restoreDirty(dirty)
 		return err
 	}
-	s.noteTrimmed(c.Trim)
+	s.noteTrimmed(c.Trim, states)
 	return nil
 }
 
-func (s *shard) noteTrimmed(seq int64) {
+// readerCursors tells how far the readers are, and gives up those for which the log would have to wait too long.
+func (s *shard) readerCursors(seq int64) (at cursors, visible int64, states string) {
+	visible = seq
+	for _, r := range s.currentReaders() {
+		if r.lose(s.engine.cfg.FeedRowsMax) {
+			r.feed.lost(s.id)
+		}
+		l := r.look()
+		visible = min(visible, l.position)
+		at.Feeds = append(at.Feeds, feedCursor{r.feed.Name, l.position, l.state})
+		states += stateText(r.feed, l.state)
+	}
+	return at, visible, states
+}
+
+func stateText(f *feed, state feedState) string { return fmt.Sprintf("%s=%d ", f.Name, state) }
+
+func (s *shard) savedStates() string {
 	s.dirtyMu.Lock()
 	defer s.dirtyMu.Unlock()
-	s.trimmedSeq = max(s.trimmedSeq, seq)
+	return s.states
+}
+
+func (s *shard) noteTrimmed(seq int64, states string) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.trimmedSeq, s.states = max(s.trimmedSeq, seq), states
 }
 
 func (s *shard) restoreDirty(dirty map[store.ExecutionKey]time.Time) {

@@ -25,9 +25,12 @@ type change struct {
 	events     []byte
 	visibility bool
 	seq        int64 // of the shard's log row
-	reader     *readerCursor
+	readers    []*reader
+	marks      []int // of the readers, nil when the change is of no interest to them
 	queuedAt   time.Time
 	work       execution.Work
+
+	committedAt time.Time
 }
 
 // committer gathers changes and writes them in groups. While a group is under
@@ -35,14 +38,15 @@ type change struct {
 type committer struct {
 	engine *Engine
 
-	mu      sync.Mutex
-	changes []*change
-	ticket  *ticket
-	wake    chan struct{}
-	stopped *ticket // what comes after the end gets
-	busy    bool
-	idle    *sync.Cond
-	pace    pace // of run alone
+	mu       sync.Mutex
+	changes  []*change
+	removals []*removal
+	ticket   *ticket
+	wake     chan struct{}
+	stopped  *ticket // what comes after the end gets
+	busy     bool
+	idle     *sync.Cond
+	pace     pace // of run alone
 }
 
 func newCommitter(e *Engine) *committer {
@@ -76,10 +80,26 @@ func (c *committer) enqueue(en *entry, d execution.Decision, companions ...*chan
 		en.shard.register(next)
 	}
 	c.engine.metrics.commitQueued.Add(float64(len(changes)))
+	c.signal()
+}
+
+func (c *committer) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
+}
+
+// remove queues a log row that takes runs out of search.
+func (c *committer) remove(x *removal) *ticket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped != nil {
+		return c.stopped
+	}
+	c.removals = append(c.removals, x)
+	c.signal()
+	return c.ticket
 }
 
 // newChange takes the entry's unsaved events along and moves its queued version on.
@@ -141,26 +161,26 @@ func (c *committer) rest(ctx context.Context) bool {
 func (c *committer) waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.changes)
+	return len(c.changes) + len(c.removals)
 }
 
-func (c *committer) take() ([]*change, *ticket) {
+func (c *committer) take() ([]*change, []*removal, *ticket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	changes, t := c.changes, c.ticket
-	c.changes, c.ticket = nil, newTicket()
-	c.busy = len(changes) > 0
+	changes, removals, t := c.changes, c.removals, c.ticket
+	c.changes, c.removals, c.ticket = nil, nil, newTicket()
+	c.busy = len(changes) > 0 || len(removals) > 0
 	if !c.busy {
 		c.idle.Broadcast()
 	}
-	return changes, t
+	return changes, removals, t
 }
 
 // abandon fails what waits when the engine stops, and all that comes later.
 func (c *committer) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stopped, c.changes = c.ticket, nil
+	c.stopped, c.changes, c.removals = c.ticket, nil, nil
 	c.stopped.err = errNotOwned()
 	close(c.stopped.done)
 	c.idle.Broadcast()
@@ -176,34 +196,38 @@ func (c *committer) flush(ctx context.Context) {
 	defer stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for (c.busy || len(c.changes) > 0) && ctx.Err() == nil {
+	for (c.busy || len(c.changes) > 0 || len(c.removals) > 0) && ctx.Err() == nil {
 		c.idle.Wait()
 	}
 }
 
 // commitOnce writes one group. It tells whether there was one.
 func (c *committer) commitOnce() bool {
-	changes, t := c.take()
-	if len(changes) == 0 {
+	changes, removals, t := c.take()
+	if len(changes) == 0 && len(removals) == 0 {
 		close(t.done) // nobody waits for it
 		return false
 	}
 	e := c.engine
-	g := e.buildGroup(changes)
+	g := e.buildGroup(changes, removals)
 	start := time.Now()
 	err := g.err
 	if err == nil {
 		err = e.cfg.Store.Commit(e.ctx, g.group)
 	}
-	e.metrics.commits[commitOutcome(err)].done(start)
+	e.metrics.commitDuration.Since(start)
 	c.pace.committed(len(changes), time.Since(start), time.Now())
 	e.metrics.commitQueued.Add(-float64(len(changes)))
 	e.metrics.commitTransitions.Observe(float64(len(changes)))
 	if err != nil {
+		e.metrics.commitsFailed.Inc()
 		e.failGroup(g, t, err)
 		return true
 	}
-	e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
+	e.metrics.commitsOK.Inc()
+	if len(changes) > 0 {
+		e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
+	}
 	e.noteCommitted(g)
 	go e.publishGroup(g, t) // never dropped: callers wait for it
 	return true
@@ -211,15 +235,29 @@ func (c *committer) commitOnce() bool {
 
 // group is a store group with the changes behind it.
 type group struct {
-	group   store.Group
-	merged  []*change // one a run: the newest
-	byShard map[*shard]*store.ShardGroup
-	err     error
+	group    store.Group
+	merged   []*change // one a run: the newest
+	removals []*removal
+	byShard  map[*shard]*store.ShardGroup
+	err      error
+}
+
+// part is the shard's part of the group, decided under the lease.
+func (g *group) part(s *shard, lease store.Lease) *store.ShardGroup {
+	part := g.byShard[s]
+	if part == nil {
+		part = &store.ShardGroup{Lease: lease}
+		g.byShard[s] = part
+	}
+	if part.Lease != lease {
+		g.err = errors.Join(g.err, store.ErrLeaseLost) // decided before the shard was taken over
+	}
+	return part
 }
 
 // buildGroup merges the changes of each run and lays them out by shard.
-func (e *Engine) buildGroup(changes []*change) *group {
-	g := &group{byShard: make(map[*shard]*store.ShardGroup)}
+func (e *Engine) buildGroup(changes []*change, removals []*removal) *group {
+	g := &group{byShard: make(map[*shard]*store.ShardGroup), removals: removals}
 	writes := make(map[*entry]*mergedChange, len(changes))
 	var order []*mergedChange
 	for _, ch := range changes {
@@ -236,31 +274,37 @@ func (e *Engine) buildGroup(changes []*change) *group {
 	now := time.Now().UTC()
 	for _, m := range order {
 		s := m.entry.shard
-		part := g.byShard[s]
-		if part == nil {
-			part = &store.ShardGroup{Lease: m.entry.lease}
-			g.byShard[s] = part
-		}
-		if part.Lease != m.entry.lease {
-			g.err = errors.Join(g.err, store.ErrLeaseLost) // decided before the shard was taken over
-		}
-		if err := m.write(part); err != nil {
+		if err := m.write(g.part(s, m.entry.lease)); err != nil {
 			g.err = errors.Join(g.err, err)
 		}
 		m.work = m.state.Work(now)
 		logs[s] = append(logs[s], taskOf(&m.change))
 		g.merged = append(g.merged, &m.change)
 	}
-	readers := make(map[*shard]*readerCursor, len(g.byShard))
+	for _, x := range removals {
+		g.part(x.shard, x.lease)
+		for _, rec := range x.gone {
+			logs[x.shard] = append(logs[x.shard], logTask{gone: rec, visibility: true})
+		}
+	}
+	g.number(logs, now)
+	return g
+}
+
+// number gives each shard's part its log row.
+func (g *group) number(logs map[*shard][]logTask, now time.Time) {
+	readers := make(map[*shard][]*reader, len(g.byShard))
 	for s, part := range g.byShard {
-		readers[s] = s.reader()
-		part.Log = &store.LogRow{Seq: s.nextSeq(), Data: encodeLog(logs[s])}
+		readers[s] = s.currentReaders()
+		part.Log = &store.LogRow{Seq: s.nextSeq(), Data: encodeLog(logs[s], now)}
 		g.group.Shards = append(g.group.Shards, *part)
 	}
 	for _, ch := range g.merged {
-		ch.seq, ch.reader = g.byShard[ch.entry.shard].Log.Seq, readers[ch.entry.shard]
+		ch.seq, ch.readers = g.byShard[ch.entry.shard].Log.Seq, readers[ch.entry.shard]
 	}
-	return g
+	for _, x := range g.removals {
+		x.seq, x.readers = g.byShard[x.shard].Log.Seq, readers[x.shard]
+	}
 }
 
 // mergedChange is several changes of one run in one group.
@@ -311,13 +355,13 @@ func (e *Engine) failGroup(g *group, t *ticket, err error) {
 
 // noteCommitted keeps the wake-ups of what is durable now.
 func (e *Engine) noteCommitted(g *group) {
+	now := time.Now()
+	for _, x := range g.removals {
+		x.mark(now)
+	}
 	for _, ch := range g.merged {
 		ch.entry.shard.noteCommitted(ch)
-		records := 0
-		if ch.visibility {
-			records = 1
-		}
-		ch.reader.add(ch.seq, records)
+		ch.mark(now)
 		if status := ch.state.Status; status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ch.visibility {
 			e.countClosed(ch.state, ch.entry.workflow.NamespaceID)
 		}

@@ -43,12 +43,12 @@ func (e *Engine) delete(ctx context.Context, en *entry) error {
 	if err != nil {
 		return err
 	}
-	if err := e.unlist(ctx, tombstone(state)); err != nil {
-		return err
-	}
 	en.mu.Lock()
 	lease := en.lease
 	en.mu.Unlock()
+	if err := e.unlist(ctx, en.shard, lease, tombstone(state)); err != nil {
+		return err
+	}
 	if err := e.cfg.Store.DeleteExecutions(ctx, lease, []store.ExecutionKey{en.key}); err != nil {
 		return storeError(err)
 	}

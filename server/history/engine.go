@@ -16,14 +16,7 @@ import (
 	"perdure/server/limitwatch"
 	"perdure/server/metrics"
 	"perdure/server/store"
-	"perdure/visibility"
 )
-
-// Indexer takes visibility records; visibility/indexer implements it.
-type Indexer interface {
-	// Enqueue takes a record; done is called once it is durable in the visibility store.
-	Enqueue(record *visibility.Record, done func())
-}
 
 // ShardObserver hears which shards this node owns; matching implements it.
 type ShardObserver interface {
@@ -36,8 +29,8 @@ type Config struct {
 	Store      store.Store
 	Namespaces cluster.Namespaces
 	Matching   cluster.Matching
-	Shards     ShardObserver // may be nil
-	Indexer    Indexer
+	Shards     ShardObserver    // may be nil
+	Feeds      []Feed           // the visibility stores
 	Outbound   cluster.Outbound // nil: no calls leave the cluster
 	// Deployments divide task queues among versions of workers; nil: all workers are alike.
 	Deployments cluster.Deployments
@@ -60,6 +53,9 @@ type Config struct {
 	BufferedQueries int
 	// NoPollerWindow is how long a queue without polls still counts as served. Default 20 s.
 	NoPollerWindow time.Duration
+	// FeedRowsMax is how many rows of a shard's log may wait for a visibility store. One that is
+	// further behind is rebuilt from the executions. Default 200,000.
+	FeedRowsMax int64
 	// CheckpointInterval is how often a busy shard's log is trimmed. Default 10 s.
 	CheckpointInterval time.Duration
 	// RecordRefresh is how long an open run has rested since it changed when it
@@ -98,6 +94,9 @@ func (c *Config) setDefaults() {
 	if c.RecordRefresh == 0 {
 		c.RecordRefresh = 30 * time.Second
 	}
+	if c.FeedRowsMax == 0 {
+		c.FeedRowsMax = 200_000
+	}
 	if c.Limits == (execution.Limits{}) {
 		c.Limits = execution.DefaultLimits()
 	}
@@ -113,6 +112,7 @@ type Engine struct {
 	committer *committer
 	lookups   *lookups
 	refreshes *refreshes
+	feeds     []*feed
 
 	mu     sync.RWMutex
 	shards []*shard // in order of their slots
@@ -143,6 +143,9 @@ func New(cfg Config) (*Engine, error) {
 	e.committer = newCommitter(e)
 	e.lookups = newLookups(cfg.Store)
 	e.refreshes = newRefreshes(cfg.RecordRefresh)
+	for _, f := range cfg.Feeds {
+		e.feeds = append(e.feeds, newFeed(e, f))
+	}
 	return e, nil
 }
 
@@ -158,6 +161,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	e.spawn(e.renewLoop)
 	e.spawn(e.refreshLoop)
+	for _, f := range e.feeds {
+		e.spawn(f.run)
+	}
 	return nil
 }
 

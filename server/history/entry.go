@@ -70,11 +70,7 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	if err != nil {
 		return execution.Decision{}, err
 	}
-	if !en.mu.TryLock() {
-		waits := time.Now()
-		en.mu.Lock()
-		e.metrics.lockWait.Since(waits)
-	}
+	en.mu.Lock()
 	if en.gone != nil {
 		defer en.mu.Unlock()
 		return execution.Decision{}, en.gone

@@ -12,8 +12,8 @@ import (
 )
 
 // readEvents reads events [from, to) from the store, at most limit batches of them.
-func (e *Engine) readEvents(ctx context.Context, key store.ExecutionKey, from, to int64, limit int) ([]*historypb.HistoryEvent, error) {
-	batches, err := e.cfg.Store.History(ctx, key, from, to, limit)
+func readEvents(ctx context.Context, s store.Store, key store.ExecutionKey, from, to int64, limit int) ([]*historypb.HistoryEvent, error) {
+	batches, err := s.History(ctx, key, from, to, limit)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -53,7 +53,7 @@ func (e *Engine) events(ctx context.Context, en *entry, from, to int64, limit in
 	en.mu.Unlock()
 	var events []*historypb.HistoryEvent
 	for next := from; next < end; {
-		page, err := e.readEvents(ctx, en.key, next, end, batchesARead)
+		page, err := readEvents(ctx, e.cfg.Store, en.key, next, end, batchesARead)
 		if err != nil {
 			return nil, err
 		}

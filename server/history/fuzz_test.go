@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"perdure/server/store"
+	"perdure/visibility"
 )
 
 // FuzzDecodeLog: bytes that are no log row are refused; others are read once and for all.
@@ -16,14 +17,15 @@ func FuzzDecodeLog(f *testing.F) {
 	f.Add(encodeLog([]logTask{
 		{key: store.ExecutionKey{Slot: 4095, Exec: 1 << 40}, wakeAt: atOnce, visibility: true},
 		{key: store.ExecutionKey{Slot: 1, Exec: 2}, wakeAt: time.Unix(1_800_000_000, 0).UTC()},
-	}))
+		{gone: &visibility.Record{NamespaceID: "n", WorkflowID: "w", RunID: "r", Version: 9, Deleted: true}, visibility: true},
+	}, time.Unix(1_800_000_000, 0)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tasks, err := decodeLog(data)
+		tasks, at, err := decodeLog(data)
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrDamaged)
 			return
 		}
-		again, err := decodeLog(encodeLog(tasks))
+		again, _, err := decodeLog(encodeLog(tasks, at))
 		require.NoError(t, err)
 		require.Equal(t, tasks, again)
 	})
@@ -32,7 +34,7 @@ func FuzzDecodeLog(f *testing.F) {
 // FuzzDecodeCursors: the same of the cursors in a checkpoint.
 func FuzzDecodeCursors(f *testing.F) {
 	f.Add([]byte(nil))
-	f.Add(cursors{Wakes: 1 << 40, Visibility: 3}.encode())
+	f.Add(cursors{Wakes: 1 << 40, Only: 3, Feeds: []feedCursor{{"main", 7, feedScanning}}}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		read, err := decodeCursors(data)
 		if err != nil {

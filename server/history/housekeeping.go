@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -77,7 +76,7 @@ func (e *Engine) deleteSettled(ctx context.Context, s *shard, runs []settledRun)
 		gone[i] = tombstone(run.state)
 		keys[i] = run.key
 	}
-	if err := e.unlist(ctx, gone...); err != nil {
+	if err := e.unlist(ctx, s, s.currentLease(), gone...); err != nil {
 		return err
 	}
 	if err := e.cfg.Store.DeleteExecutions(ctx, s.currentLease(), keys); err != nil {
@@ -94,29 +93,6 @@ func (e *Engine) deleteSettled(ctx context.Context, s *shard, runs []settledRun)
 // tombstone takes a run out of search.
 func tombstone(s *execution.State) *visibility.Record {
 	return &visibility.Record{NamespaceID: s.NamespaceID, WorkflowID: s.WorkflowID, RunID: s.RunID, Version: s.Version + 1, Deleted: true}
-}
-
-// unlist hands tombstones to the indexer and waits until search shows their runs no more.
-func (e *Engine) unlist(ctx context.Context, gone ...*visibility.Record) error {
-	if e.cfg.Indexer == nil {
-		return nil
-	}
-	var pending atomic.Int64
-	pending.Store(int64(len(gone)))
-	done := make(chan struct{})
-	for _, r := range gone {
-		e.cfg.Indexer.Enqueue(r, func() {
-			if pending.Add(-1) == 0 {
-				close(done)
-			}
-		})
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx)
-	}
 }
 
 // DeleteRuns ends and removes all runs of a namespace.

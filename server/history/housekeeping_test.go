@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,25 +49,28 @@ func TestDeleteClosed(t *testing.T) {
 	})
 }
 
-// A run whose record search has not taken stays in the store.
-func TestDeleteClosedWaitsForSearch(t *testing.T) {
+// Removing a run waits a while for search, no longer: search hears of it from the log.
+func TestDeleteClosedDoesNotNeedSearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNode(t)
-		defer n.close()
-		n.begin("a")
+		data, records := newData(t), newIndex()
+		n := startNode(t, data, records, Config{})
+		run := n.begin("a")
 		n.complete(n.take(), finish())
 		n.passes(time.Minute)
-		n.index.setDeaf(true)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err := n.DeleteClosed(ctx, shop, time.Now(), cluster.Position{}, 10)
-		require.Error(t, err)
-		_, err = n.describe("a")
-		require.NoError(t, err)
-		n.index.setDeaf(false)
+		records.setDeaf(true)
+		began := time.Now()
 		page, err := n.DeleteClosed(t.Context(), shop, time.Now(), cluster.Position{}, 10)
 		require.NoError(t, err)
 		require.Equal(t, cluster.DeletedRuns{Seen: 1, Deleted: 1, Next: page.Next}, page)
+		require.Equal(t, unlistMax, time.Since(began))
+		_, err = n.describe("a")
+		require.True(t, isNotFound(err))
+		require.False(t, records.record(run).Deleted)
+		n.crash()
+		records.setDeaf(false)
+		n = startNode(t, data, records, Config{})
+		defer n.close()
+		n.eventually("search forgets it", func() bool { return records.record(run).Deleted })
 	})
 }
 

@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -34,39 +36,106 @@ func found(s *execution.State) *commonpb.SearchAttributes {
 	return &commonpb.SearchAttributes{IndexedFields: fields}
 }
 
-// index hands the run's record to the indexer.
-func (e *Engine) index(s *execution.State, done func()) {
-	if e.cfg.Indexer == nil {
-		done()
+// index hands a committed change to the visibility stores.
+func (ch *change) index() {
+	if !ch.live() {
 		return
 	}
-	e.cfg.Indexer.Enqueue(record(s), done)
+	rec := record(ch.state)
+	for i, r := range ch.readers {
+		r.offer(rec, ch.marks[i], ch.seq, ch.committedAt, nil)
+	}
 }
 
-// reindex writes the records that the former owner may not have written.
-func (s *shard) reindex(ctx context.Context, reader *readerCursor, records map[store.ExecutionKey]int64) {
-	for key, seq := range records {
-		for {
-			err := s.engine.onEntry(ctx, s, key, func(en *entry) error {
-				state, _, err := en.view(ctx)
-				if err != nil {
-					return err
-				}
-				s.engine.index(state, func() { reader.finish(seq) })
-				return nil
-			})
-			if err == nil || ctx.Err() != nil || s.reader() != reader {
-				break
+// live tells whether a store wants the record now.
+func (ch *change) live() bool {
+	return slices.ContainsFunc(ch.marks, func(mark int) bool { return mark != notLive })
+}
+
+// unindexed tells that nobody needs the record any more.
+func (ch *change) unindexed() {
+	for i, mark := range ch.marks {
+		ch.readers[i].finish(mark, ch.seq)
+	}
+}
+
+// mark tells the visibility stores that the change is durable.
+func (ch *change) mark(at time.Time) {
+	ch.committedAt = at
+	if !ch.visibility {
+		markAll(ch.readers, ch.seq, 0, at)
+		return
+	}
+	ch.marks = markAll(ch.readers, ch.seq, 1, at)
+}
+
+func markAll(readers []*reader, seq int64, n int, at time.Time) []int {
+	marks := make([]int, len(readers))
+	for i, r := range readers {
+		marks[i] = r.committed(seq, n, at)
+	}
+	return marks
+}
+
+// removal is a log row that takes runs out of search.
+type removal struct {
+	shard   *shard
+	lease   store.Lease
+	gone    []*visibility.Record
+	seq     int64
+	readers []*reader
+	marks   []int
+	at      time.Time
+	shown   func() // called for each run that a store which answers searches has taken out
+}
+
+func (x *removal) mark(at time.Time) {
+	x.at, x.marks = at, markAll(x.readers, x.seq, len(x.gone), at)
+}
+
+func (x *removal) index() {
+	for i, r := range x.readers {
+		for _, rec := range x.gone {
+			if !r.feed.Reads {
+				r.offer(rec, x.marks[i], x.seq, x.at, nil)
+				continue
 			}
-			if isNotFound(err) {
-				reader.finish(seq)
-				break
-			}
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
-				return
+			r.offer(rec, x.marks[i], x.seq, x.at, x.shown)
+			if x.marks[i] == notLive {
+				x.shown() // not soon, and nobody is to wait for that
 			}
 		}
 	}
+}
+
+// unlistMax is how long a removal waits for search. It is durable before.
+const unlistMax = 5 * time.Second
+
+// unlist makes durable that runs are to leave search, and waits a while until it shows them no more.
+func (e *Engine) unlist(ctx context.Context, s *shard, lease store.Lease, gone ...*visibility.Record) error {
+	if len(e.feeds) == 0 {
+		return nil
+	}
+	var pending atomic.Int64
+	reading := slices.DeleteFunc(slices.Clone(e.feeds), func(f *feed) bool { return !f.Reads })
+	pending.Store(int64(len(gone) * len(reading)))
+	done := make(chan struct{})
+	shown := func() {
+		if pending.Add(-1) == 0 {
+			close(done)
+		}
+	}
+	t := e.committer.remove(&removal{shard: s, lease: lease, gone: gone, shown: shown})
+	if err := t.wait(ctx); err != nil || len(reading) == 0 {
+		return err
+	}
+	patience := time.NewTimer(unlistMax)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
+	return nil
 }

@@ -21,6 +21,9 @@ func (e *Engine) publishGroup(g *group, t *ticket) {
 			follow = append(follow, after)
 		}
 	}
+	for _, x := range g.removals {
+		follow = append(follow, x.index)
+	}
 	close(t.done)
 	for _, after := range follow {
 		after()
@@ -33,7 +36,8 @@ func (e *Engine) publishChange(ch *change) (follow func()) {
 	en.mu.Lock()
 	defer en.mu.Unlock()
 	if en.gone != nil {
-		return nil // the next owner reads the log and indexes the run again
+		ch.unindexed()
+		return nil // the run is deleted, or the next owner reads the log
 	}
 	if ch.state.Version > en.stored {
 		en.stored, en.durable = ch.state.Version, ch.state
@@ -51,7 +55,7 @@ func (e *Engine) publishChange(ch *change) (follow func()) {
 		return after
 	}
 	return func() {
-		e.index(ch.state, func() { ch.reader.finish(ch.seq) })
+		ch.index()
 		if after != nil {
 			after()
 		}

@@ -40,7 +40,6 @@ func (e *Engine) acquireAll(ctx context.Context) error {
 
 // acquireFree takes what can be taken and returns the owner of a shard that cannot.
 func (e *Engine) acquireFree(ctx context.Context, shards []store.Shard) (waiting string, err error) {
-	e.metrics.shardsTotal.Set(float64(len(shards)))
 	for _, row := range shards {
 		if e.hasShard(row.ID) {
 			continue
@@ -117,12 +116,12 @@ func (s *shard) recover(ctx context.Context, a store.Acquired) error {
 	if err := s.readParked(ctx, wakes); err != nil {
 		return err
 	}
-	records, err := s.readLog(ctx, c, wakes)
-	if err != nil {
+	if err := s.readLog(ctx, c, wakes); err != nil {
 		return err
 	}
+	trimmed := min(c.Wakes, s.beginReaders(c, a))
 	s.dirtyMu.Lock()
-	s.durableSeq, s.trimmedSeq = a.LastSeq, min(c.Wakes, c.Visibility)
+	s.durableSeq, s.trimmedSeq = a.LastSeq, trimmed
 	s.dirtyMu.Unlock()
 	now := time.Now()
 	for key, at := range wakes {
@@ -131,14 +130,40 @@ func (s *shard) recover(ctx context.Context, a store.Acquired) error {
 		}
 		s.wakes.set(key, s.near(at))
 	}
-	if len(records) > 0 {
-		reader := s.reader()
-		s.engine.spawn(func(ctx context.Context) { s.reindex(ctx, reader, records) })
-	}
-	if a.LastSeq > s.trimmedSeq {
+	if a.LastSeq > trimmed {
 		s.committedSeq(0)
 	}
 	return nil
+}
+
+// beginReaders lets each visibility store go on where it was, and returns the position of the last.
+func (s *shard) beginReaders(c cursors, a store.Acquired) (slowest int64) {
+	slowest = a.LastSeq
+	states, changed := "", false
+	for _, r := range s.currentReaders() {
+		at, known := c.of(r.feed)
+		switch {
+		case len(a.Cursors) == 0: // nothing was ever trimmed
+			at = feedCursor{}
+		case !known, r.feed.Volatile && !s.served:
+			at.State, changed = feedLost, true
+			s.committedSeq(0) // let a checkpoint know
+		}
+		r.begin(at.Position, at.State, a.LastSeq)
+		if at.State != feedComplete {
+			r.feed.signal()
+		}
+		slowest = min(slowest, r.look().position)
+		states += stateText(r.feed, at.State)
+		s.engine.spawn(r.follow)
+	}
+	if !changed {
+		s.dirtyMu.Lock()
+		s.states = states
+		s.dirtyMu.Unlock()
+	}
+	s.served = true
+	return slowest
 }
 
 const recoveryPage = 1000
@@ -160,46 +185,37 @@ func (s *shard) readParked(ctx context.Context, wakes map[store.ExecutionKey]tim
 	}
 }
 
-// readLog replays the log's rows: wake-ups newer than the parked ones, and the
-// records that may not have reached the visibility store.
-func (s *shard) readLog(ctx context.Context, c cursors, wakes map[store.ExecutionKey]time.Time) (map[store.ExecutionKey]int64, error) {
-	records := make(map[store.ExecutionKey]int64)
-	for after := min(c.Wakes, c.Visibility); ; {
+// readLog replays what the log's rows tell of wake-ups newer than the parked ones.
+func (s *shard) readLog(ctx context.Context, c cursors, wakes map[store.ExecutionKey]time.Time) error {
+	for after := c.Wakes; ; {
 		rows, err := s.engine.cfg.Store.ReadLog(ctx, s.id, after, recoveryPage)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, row := range rows {
-			tasks, err := decodeLog(row.Data)
+			tasks, _, err := decodeLog(row.Data)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			s.replay(row.Seq, tasks, c, wakes, records)
+			s.replay(tasks, wakes)
 			after = row.Seq
 		}
 		if len(rows) < recoveryPage {
-			return records, nil
+			return nil
 		}
 	}
 }
 
-func (s *shard) replay(seq int64, tasks []logTask, c cursors, wakes map[store.ExecutionKey]time.Time, records map[store.ExecutionKey]int64) {
+func (s *shard) replay(tasks []logTask, wakes map[store.ExecutionKey]time.Time) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
 	for _, t := range tasks {
-		if seq > c.Wakes {
-			s.dirtyMu.Lock()
+		if t.gone == nil {
 			s.dirty[t.key] = t.wakeAt
-			s.dirtyMu.Unlock()
 			wakes[t.key] = t.wakeAt
 			if !t.wakeAt.IsZero() { // an open run, whose last record may be older
 				s.engine.refreshes.changed(s, t.key, time.Now())
 			}
-		}
-		if t.visibility && seq > c.Visibility {
-			if earlier, twice := records[t.key]; twice {
-				s.reader().finish(earlier) // the later record holds all of it
-			}
-			records[t.key] = seq
-			s.reader().add(seq, 1)
 		}
 	}
 }

@@ -126,7 +126,9 @@ func (e *Engine) refresh(ctx context.Context, run refreshKey) {
 	state, err := run.shard.durable(ctx, run.key)
 	switch {
 	case err == nil:
-		e.index(state, func() {})
+		if !e.offerAll(run.shard, record(state)) {
+			e.refreshes.changed(run.shard, run.key, time.Now())
+		}
 	case ctx.Err() == nil && !isNotFound(err) && !errors.Is(err, store.ErrNotFound):
 		e.cfg.Logger.Warn("a search record could not be refreshed", "error", err)
 	}

@@ -54,26 +54,79 @@ type index struct {
 	mu      sync.Mutex
 	records map[string]*visibility.Record
 	deaf    bool // records are taken and never written
+	full    bool // there is no room
+	changed chan struct{}
+	offers  int
 }
 
 func newIndex() *index { return &index{records: map[string]*visibility.Record{}} }
 
-func (i *index) Enqueue(r *visibility.Record, done func()) {
+func (i *index) Enqueue(ctx context.Context, r *visibility.Record, committed time.Time, done func()) error {
+	for !i.Offer(r, committed, done) {
+		select {
+		case <-i.change():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (i *index) Flush(ctx context.Context) error {
+	for i.is(func() bool { return i.full || i.deaf }) {
+		select {
+		case <-i.change():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (i *index) is(what func() bool) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.deaf {
-		return
+	return what()
+}
+
+// change is closed when the index becomes otherwise.
+func (i *index) change() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.changed == nil {
+		i.changed = make(chan struct{})
+	}
+	return i.changed
+}
+
+func (i *index) Offer(r *visibility.Record, _ time.Time, done func()) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.offers++
+	if i.full || i.deaf {
+		return i.deaf
 	}
 	if old := i.records[r.RunID]; old == nil || r.Version > old.Version {
 		i.records[r.RunID] = r
 	}
-	done()
+	if done != nil {
+		done()
+	}
+	return true
 }
 
-func (i *index) setDeaf(deaf bool) {
+func (i *index) setDeaf(deaf bool) { i.set(func() { i.deaf = deaf }) }
+
+func (i *index) setFull(full bool) { i.set(func() { i.full = full }) }
+
+func (i *index) set(f func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.deaf = deaf
+	f()
+	if i.changed != nil {
+		close(i.changed)
+		i.changed = nil
+	}
 }
 
 func (i *index) record(runID string) *visibility.Record {
@@ -238,7 +291,8 @@ func makeNode(t *testing.T, data *memory.Data, records *index, c Config) *node {
 	n.gate = &gate{Store: n.fault, held: map[string]chan struct{}{}, calls: map[string]int{}}
 	leases := &late{}
 	n.matching = matching.New(matching.Config{Store: n.gate, Leases: leases, HostName: "here"})
-	c.Store, c.Namespaces, c.Matching, c.Shards, c.Indexer = n.gate, oneNamespace{}, n.matching, n.matching, records
+	c.Store, c.Namespaces, c.Matching, c.Shards = n.gate, oneNamespace{}, n.matching, n.matching
+	c.Feeds = append([]Feed{{Name: "main", Indexer: records, Reads: true, First: true}}, c.Feeds...)
 	if c.Owner == "" {
 		c.Owner = "node"
 	}

@@ -33,9 +33,11 @@ type shard struct {
 	bytes     atomic.Int64 // estimated size of the entries
 
 	wakes      *wakes
-	visibility *readerCursor
+	readers    []*reader // one for each feed, under the current lease
+	served     bool      // by this process, also under an earlier lease
 	durableSeq int64
 	trimmedSeq int64
+	states     string                           // of the readers, as the last checkpoint stored them
 	dirty      map[store.ExecutionKey]time.Time // wake-ups since the last checkpoint; zero: none any more
 	dirtyMu    sync.Mutex
 	dirtyWake  chan struct{}
@@ -76,7 +78,13 @@ func (s *shard) take(a store.Acquired) {
 	s.byRun = make(map[string]*entry)
 	s.workflows = make(map[workflowName]*workflow)
 	s.loading = make(map[store.ExecutionKey]chan struct{})
-	s.visibility = newReaderCursor(a.LastSeq)
+	for _, r := range s.readers {
+		r.end()
+	}
+	s.readers = nil
+	for _, f := range s.engine.feeds {
+		s.readers = append(s.readers, newReader(s, f, a.LastSeq))
+	}
 }
 
 func (s *shard) currentLease() store.Lease {
@@ -85,11 +93,11 @@ func (s *shard) currentLease() store.Lease {
 	return s.lease
 }
 
-// reader is how far the visibility records of the current lease are written.
-func (s *shard) reader() *readerCursor {
+// currentReaders are how far each visibility store is, under the current lease.
+func (s *shard) currentReaders() []*reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.visibility
+	return s.readers
 }
 
 func (s *shard) serving() bool {
@@ -326,7 +334,7 @@ func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Exe
 	if err != nil {
 		return nil, storeError(err)
 	}
-	if err := s.attach(ctx, row.Key, state); err != nil {
+	if err := attach(ctx, s.engine.cfg.Store, row.Key, state); err != nil {
 		return nil, err
 	}
 	return s.loadedEntry(row, state), nil
@@ -346,11 +354,11 @@ func (s *shard) loadedEntry(row *store.Execution, state *execution.State) *entry
 const attachBatchesMax = 64
 
 // attach reads the events that the state points to.
-func (s *shard) attach(ctx context.Context, key store.ExecutionKey, state *execution.State) error {
+func attach(ctx context.Context, s store.Store, key store.ExecutionKey, state *execution.State) error {
 	needed := state.NeededEvents()
 	for i := 0; i < len(needed); {
 		batches := min(len(needed)-i, attachBatchesMax)
-		events, err := s.engine.readEvents(ctx, key, needed[i], needed[min(i+batches, len(needed))-1]+1, batches)
+		events, err := readEvents(ctx, s, key, needed[i], needed[min(i+batches, len(needed))-1]+1, batches)
 		if err != nil {
 			return err
 		}

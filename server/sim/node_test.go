@@ -140,7 +140,8 @@ func (w *world) tryStart() (*node, error) {
 	n.matching = matching.New(matching.Config{Store: n.store, Leases: leases, Namespaces: namespaces, Logger: quiet, HostName: "here"})
 	engine, err := history.New(history.Config{
 		Outbound: n.outbound,
-		Store:    n.store, Namespaces: namespaces, Matching: n.matching, Shards: n.matching, Indexer: n.indexer,
+		Store:    n.store, Namespaces: namespaces, Matching: n.matching, Shards: n.matching,
+		Feeds:  []history.Feed{{Name: "main", Indexer: n.indexer, Store: w.records, Reads: true, First: true}},
 		Logger: quiet, Owner: "only", LeaseDuration: time.Minute, CacheEntries: 50,
 	})
 	if err != nil {

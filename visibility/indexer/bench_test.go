@@ -20,7 +20,7 @@ func BenchmarkFile(b *testing.B) {
 	b.Run("Flood", func(b *testing.B) {
 		i := indexer.New(config(s))
 		for n := 0; b.Loop(); n++ {
-			i.Enqueue(run(fmt.Sprint("flood", n), 1), nil)
+			enqueue(i, run(fmt.Sprint("flood", n), 1), nil)
 		}
 		require.NoError(b, i.Close(b.Context()))
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
@@ -29,7 +29,7 @@ func BenchmarkFile(b *testing.B) {
 		i := indexer.New(config(s))
 		done := make(chan struct{})
 		for n := 0; b.Loop(); n++ {
-			i.Enqueue(run("lone", int64(n)+1), func() { done <- struct{}{} })
+			enqueue(i, run("lone", int64(n)+1), func() { done <- struct{}{} })
 			<-done
 		}
 		require.NoError(b, i.Close(b.Context()))

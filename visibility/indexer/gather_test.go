@@ -30,7 +30,7 @@ func TestFloodIsGathered(t *testing.T) {
 		const runs = 1000 // one a millisecond, each with three records over 40 ms
 		for n := range runs {
 			for v := range 3 {
-				time.AfterFunc(time.Duration(n+20*v)*time.Millisecond, func() { i.Enqueue(run(fmt.Sprint(n), int64(v+1)), nil) })
+				time.AfterFunc(time.Duration(n+20*v)*time.Millisecond, func() { enqueue(i, run(fmt.Sprint(n), int64(v+1)), nil) })
 			}
 		}
 		time.Sleep(2 * time.Second)
@@ -58,7 +58,7 @@ func TestFewDoNotWait(t *testing.T) {
 		for n := range 5 {
 			began := time.Now()
 			done := make(chan struct{})
-			i.Enqueue(run(fmt.Sprint(n), 1), func() { close(done) })
+			enqueue(i, run(fmt.Sprint(n), 1), func() { close(done) })
 			<-done
 			require.Equal(t, 5*time.Millisecond, time.Since(began))
 		}
@@ -71,10 +71,10 @@ func TestFlushDoesNotGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newGuarded(slow)
 		i := indexer.New(config(store))
-		i.Enqueue(run("first", 1), nil)
+		enqueue(i, run("first", 1), nil)
 		synctest.Wait() // its write is under way
 		for n := range 100 {
-			i.Enqueue(run(fmt.Sprint(n), 1), nil)
+			enqueue(i, run(fmt.Sprint(n), 1), nil)
 		}
 		time.Sleep(20 * time.Millisecond) // the flood is being gathered
 		began := time.Now()

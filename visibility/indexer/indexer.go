@@ -1,14 +1,20 @@
-// Package indexer brings changes of runs to a visibility store: the newest
+// Package indexer brings changes of runs to one visibility store: the newest
 // state of each run, in batches, for as long as it takes.
 //
 // A batch is written as soon as something waits and no write is under way, so
 // a lone change is searchable at once and a flood shares few statements. In a
 // flood batches begin a while apart, so that the changes of a short run become
-// one record. While nothing waits, nothing is sent.
+// one record. While nothing waits, nothing is sent. Batches grow while they
+// are quick and shrink when they are slow.
 //
-// When a batch fails it is tried again, then in halves, so that one record that
-// the store refuses does not keep the others out. Such a record is written
-// without its custom attributes: the run is always listed.
+// What the store says of each record decides what becomes of it: a busy store
+// gets it again later; a blocked one is left alone and tried with one record
+// from time to time; a refused record is written without its custom
+// attributes and noted among the dead letters, so that the run is always listed.
+// A store that does not say gets a failed batch again, then in halves, so that
+// one record that it refuses does not keep the others out.
+//
+// What waits is bounded: Offer never waits and says when there is no room.
 package indexer
 
 import (
@@ -26,12 +32,14 @@ import (
 
 // Defaults of Config.
 const (
-	MaxBatchDefault     = 1000   // records of one write
-	MaxWaitingDefault   = 10_000 // runs that wait, before Enqueue blocks
-	RetryMinDefault     = 50 * time.Millisecond
-	RetryMaxDefault     = 10 * time.Second
-	WriteTimeoutDefault = 30 * time.Second // of one statement
-	GatherDefault       = 100 * time.Millisecond
+	MaxBatchDefault        = 1000     // records of one write
+	MaxBatchBytesDefault   = 8 << 20  // of one write, about
+	MaxWaitingDefault      = 10_000   // runs that wait
+	MaxWaitingBytesDefault = 32 << 20 // of all that wait, about
+	RetryMinDefault        = 50 * time.Millisecond
+	RetryMaxDefault        = 10 * time.Second
+	WriteTimeoutDefault    = 30 * time.Second // of one statement
+	GatherDefault          = 100 * time.Millisecond
 
 	// floodRuns is how many runs wait after a write when there is a flood.
 	floodRuns = 8
@@ -39,17 +47,28 @@ const (
 
 // Config is what an Indexer needs. All but the store may be left out.
 type Config struct {
-	Store        visibility.Store
-	Logger       *slog.Logger
-	Clock        clock.Clock
-	Metrics      *metrics.Registry
-	MaxBatch     int
-	MaxWaiting   int
-	RetryMin     time.Duration
-	RetryMax     time.Duration
-	WriteTimeout time.Duration
+	Store visibility.Store
+	// Name of the store in metrics, logs and dead letters; that of the kind of store without one.
+	Name            string
+	Logger          *slog.Logger
+	Clock           clock.Clock
+	Metrics         *metrics.Registry
+	MaxBatch        int
+	MaxBatchBytes   int
+	MaxWaiting      int
+	MaxWaitingBytes int
+	RetryMin        time.Duration
+	RetryMax        time.Duration
+	WriteTimeout    time.Duration
 	// Gather is the least time between the beginnings of two batches in a flood.
 	Gather time.Duration
+	// DeadLetters keeps what the store refuses; nil: a record that it takes in no form is tried for ever.
+	DeadLetters DeadLetters
+}
+
+// DeadLetters is a durable list of records that a store refused.
+type DeadLetters interface {
+	Add(ctx context.Context, letter visibility.DeadLetter) error
 }
 
 func (c Config) withDefaults() Config {
@@ -59,8 +78,13 @@ func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = clock.Wall()
 	}
+	if c.Name == "" {
+		c.Name = c.Store.Name()
+	}
 	c.MaxBatch = orDefault(c.MaxBatch, MaxBatchDefault)
+	c.MaxBatchBytes = orDefault(c.MaxBatchBytes, MaxBatchBytesDefault)
 	c.MaxWaiting = orDefault(c.MaxWaiting, MaxWaitingDefault)
+	c.MaxWaitingBytes = orDefault(c.MaxWaitingBytes, MaxWaitingBytesDefault)
 	c.RetryMin = orDefault(c.RetryMin, RetryMinDefault)
 	c.RetryMax = orDefault(c.RetryMax, RetryMaxDefault)
 	c.WriteTimeout = orDefault(c.WriteTimeout, WriteTimeoutDefault)
@@ -83,12 +107,15 @@ type Indexer struct {
 	mu       sync.Mutex
 	queue    queue
 	writing  []*entry
+	batch    batchSize
+	blocked  bool // the store takes nothing: one record at a time finds out when it does again
 	closed   bool
 	flushes  int           // calls that wait for what is enqueued
 	wake     chan struct{} // holds one signal: something waits
 	hurry    chan struct{} // holds one signal: do not gather
 	progress chan struct{} // closed and replaced when a batch has ended
 
+	probe   probe
 	stop    context.CancelFunc // ends writes and retries
 	stopped chan struct{}      // closed when the worker has ended
 }
@@ -105,40 +132,74 @@ func New(config Config) *Indexer {
 		stop:     cancel,
 		stopped:  make(chan struct{}),
 	}
+	i.batch = newBatchSize(i.config.MaxBatch)
 	i.metrics = newMeters(i.config, i)
 	go i.run(ctx)
 	return i
 }
 
-// Enqueue takes a record, which must not be changed any more. done, which may
-// be nil, is called once this version of the run or a newer one is durable in
-// the store; it must not block. Enqueue blocks while too many runs wait. After
-// Close it does nothing, and done is not called.
-func (i *Indexer) Enqueue(rec *visibility.Record, done func()) {
-	for {
-		full := i.tryEnqueue(rec, done)
-		if full == nil {
-			return
-		}
-		<-full
-	}
-}
-
-// tryEnqueue returns a channel to wait on when there is no place.
-func (i *Indexer) tryEnqueue(rec *visibility.Record, done func()) <-chan struct{} {
+// Offer takes a record, which must not be changed any more, of a change that
+// was committed at that time. done, which may be nil, is called once this
+// version of the run or a newer one is durable in the store; it must not
+// block. Offer never waits: without room it returns false, and the record is
+// not taken. After Close done is not called.
+func (i *Indexer) Offer(rec *visibility.Record, committed time.Time, done func()) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
-		return nil
+		return true // nobody waits for it any more
 	}
-	if i.queue.len() >= i.config.MaxWaiting && !i.queue.has(rec) {
-		return i.progress
+	if !i.hasRoom(rec, 1) {
+		return false
 	}
-	if i.queue.add(rec, done, i.config.Clock.Now()) {
+	i.add(rec, committed, done)
+	return true
+}
+
+// Enqueue is Offer for work that can wait: it does so while more than half of
+// the room is taken, so that the other half is there for what comes live.
+func (i *Indexer) Enqueue(ctx context.Context, rec *visibility.Record, committed time.Time, done func()) error {
+	for {
+		full, err := i.tryEnqueue(rec, committed, done)
+		if err != nil || full == nil {
+			return err
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ErrClosed tells that the indexer takes no more records.
+var ErrClosed = errors.New("the indexer is closed")
+
+// tryEnqueue returns a channel to wait on when there is no place.
+func (i *Indexer) tryEnqueue(rec *visibility.Record, committed time.Time, done func()) (<-chan struct{}, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return nil, ErrClosed
+	}
+	if !i.hasRoom(rec, 2) {
+		return i.progress, nil
+	}
+	i.add(rec, committed, done)
+	return nil, nil
+}
+
+// hasRoom tells whether less than one share-th of the room is taken. The lock is held.
+func (i *Indexer) hasRoom(rec *visibility.Record, share int) bool {
+	full := i.queue.len() >= (i.config.MaxWaiting+share-1)/share || i.queue.bytes >= i.config.MaxWaitingBytes/share
+	return !full || i.queue.has(rec)
+}
+
+func (i *Indexer) add(rec *visibility.Record, committed time.Time, done func()) {
+	if i.queue.add(rec, committed, done) {
 		i.metrics.coalesced.Inc()
 	}
 	i.signal()
-	return nil
 }
 
 func (i *Indexer) signal() {
@@ -148,13 +209,13 @@ func (i *Indexer) signal() {
 	}
 }
 
-// Oldest is when the record that waits longest was enqueued; the zero time when none waits.
+// Oldest is when the change that waits longest was committed; the zero time when none waits.
 func (i *Indexer) Oldest() time.Time {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	oldest := i.queue.oldest()
 	for _, e := range i.writing {
-		oldest = earlier(oldest, e.since)
+		oldest = earlier(oldest, e.committed)
 	}
 	return oldest
 }
@@ -180,7 +241,7 @@ func (i *Indexer) Flush(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("flush visibility, %d runs wait: %w", pending, ctx.Err())
 		case <-i.stopped:
-			return errors.New("flush visibility: the indexer is closed")
+			return fmt.Errorf("flush visibility: %w", ErrClosed)
 		}
 	}
 }
@@ -226,6 +287,7 @@ func (i *Indexer) Close(ctx context.Context) error {
 	err := i.Flush(ctx)
 	i.stop()
 	<-i.stopped
+	i.probe.running.Wait()
 	if i.Pending() == 0 {
 		return nil // written by an earlier Close, or just now
 	}

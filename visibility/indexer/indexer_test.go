@@ -82,6 +82,11 @@ func run(runID string, version int64) *visibility.Record {
 	return &visibility.Record{NamespaceID: "ns", WorkflowID: "w", RunID: runID, Version: version}
 }
 
+// enqueue waits for room.
+func enqueue(i *indexer.Indexer, rec *visibility.Record, done func()) {
+	_ = i.Enqueue(context.Background(), rec, time.Now(), done) // it ends when the indexer is closed
+}
+
 func config(s visibility.Store) indexer.Config {
 	return indexer.Config{Store: s, Logger: slog.New(slog.DiscardHandler)}
 }
@@ -92,7 +97,7 @@ func TestWritesAtOnceAndThenRests(t *testing.T) {
 		i := indexer.New(config(s))
 		done := 0
 		start := time.Now()
-		i.Enqueue(run("r", 1), func() { done++ })
+		enqueue(i, run("r", 1), func() { done++ })
 		synctest.Wait()
 		require.Equal(t, 1, done)
 		require.Equal(t, start, time.Now(), "a lone record does not wait")
@@ -116,14 +121,14 @@ func TestCoalescesWhileAWriteIsUnderWay(t *testing.T) {
 		i := indexer.New(config(s))
 		done := 0
 		count := func() { done++ }
-		i.Enqueue(run("a", 1), count)
+		enqueue(i, run("a", 1), count)
 		synctest.Wait()
 		enqueued := time.Now()
 		for version := int64(2); version <= 5; version++ {
-			i.Enqueue(run("a", version), count)
-			i.Enqueue(run("b", version), nil)
+			enqueue(i, run("a", version), count)
+			enqueue(i, run("b", version), nil)
 		}
-		i.Enqueue(run("a", 3), count) // a late, older one
+		enqueue(i, run("a", 3), count) // a late, older one
 		synctest.Wait()
 		require.Zero(t, done)
 		require.Equal(t, 3, i.Pending())
@@ -149,7 +154,7 @@ func TestBatchesAreLimited(t *testing.T) {
 		c.MaxBatch = 3
 		i := indexer.New(c)
 		for n := range 8 {
-			i.Enqueue(run(fmt.Sprint(n), 1), nil)
+			enqueue(i, run(fmt.Sprint(n), 1), nil)
 		}
 		close(release)
 		require.NoError(t, i.Close(t.Context()))
@@ -169,16 +174,16 @@ func TestEnqueueBlocksWhenFull(t *testing.T) {
 			return nil
 		})
 		c := config(s)
-		c.MaxWaiting = 2
+		c.MaxWaiting = 4 // half of it for those who wait
 		i := indexer.New(c)
-		i.Enqueue(run("under way", 1), nil)
+		enqueue(i, run("under way", 1), nil)
 		synctest.Wait()
-		i.Enqueue(run("a", 1), nil)
-		i.Enqueue(run("b", 1), nil)
-		i.Enqueue(run("b", 2), nil) // a run that waits already needs no place
+		enqueue(i, run("a", 1), nil)
+		enqueue(i, run("b", 1), nil)
+		enqueue(i, run("b", 2), nil) // a run that waits already needs no place
 		var entered atomic.Bool
 		go func() {
-			i.Enqueue(run("c", 1), nil)
+			enqueue(i, run("c", 1), nil)
 			entered.Store(true)
 		}()
 		synctest.Wait()
@@ -197,7 +202,7 @@ func TestRetriesForEver(t *testing.T) {
 		i := indexer.New(config(s))
 		done := 0
 		for n := range 100 {
-			i.Enqueue(run(fmt.Sprint(n), 1), func() { done++ })
+			enqueue(i, run(fmt.Sprint(n), 1), func() { done++ })
 		}
 		<-time.After(time.Hour)
 		synctest.Wait()
@@ -205,7 +210,7 @@ func TestRetriesForEver(t *testing.T) {
 		require.Equal(t, 100, i.Pending())
 		writes, _ := s.counts()
 		require.Less(t, writes, 5000, "a store that is down is asked a few times per %s", indexer.RetryMaxDefault)
-		i.Enqueue(run("5", 2), func() { done++ })
+		enqueue(i, run("5", 2), func() { done++ })
 
 		s.setGuard(nil)
 		<-time.After(indexer.RetryMaxDefault)
@@ -242,7 +247,7 @@ func TestPoisonIsWrittenWithoutCustomAttributes(t *testing.T) {
 					"BuildIds": attr.Encode([]string{"b"}, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST),
 				}}
 			}
-			i.Enqueue(rec, func() { done++ })
+			enqueue(i, rec, func() { done++ })
 		}
 		require.NoError(t, i.Close(t.Context()))
 		require.Equal(t, 20, done)
@@ -271,9 +276,9 @@ func TestHopelessRecordBlocksNobody(t *testing.T) {
 		})
 		i := indexer.New(config(s))
 		hopeless, others := 0, 0
-		i.Enqueue(run("hopeless", 1), func() { hopeless++ })
+		enqueue(i, run("hopeless", 1), func() { hopeless++ })
 		for n := range 10 {
-			i.Enqueue(run(fmt.Sprint(n), 1), func() { others++ })
+			enqueue(i, run(fmt.Sprint(n), 1), func() { others++ })
 		}
 		<-time.After(time.Minute)
 		synctest.Wait()
@@ -282,7 +287,7 @@ func TestHopelessRecordBlocksNobody(t *testing.T) {
 		require.Equal(t, 1, i.Pending())
 
 		start := time.Now()
-		i.Enqueue(run("new", 1), func() { others++ })
+		enqueue(i, run("new", 1), func() { others++ })
 		<-time.After(indexer.RetryMaxDefault)
 		synctest.Wait()
 		require.Equal(t, 11, others, "after %s", time.Since(start))
@@ -306,7 +311,7 @@ func TestWriteTimeout(t *testing.T) {
 			return ctx.Err()
 		})
 		i := indexer.New(config(s))
-		i.Enqueue(run("r", 1), nil)
+		enqueue(i, run("r", 1), nil)
 		require.NoError(t, i.Flush(t.Context()))
 		require.Equal(t, map[string]int64{"r": 1}, s.versions(t))
 		require.NoError(t, i.Close(t.Context()))
@@ -319,14 +324,14 @@ func TestCloseWhileTheStoreIsDown(t *testing.T) {
 		c := config(s)
 		c.MaxWaiting = 1
 		i := indexer.New(c)
-		i.Enqueue(run("a", 1), func() { t.Error("it was not written") })
+		enqueue(i, run("a", 1), func() { t.Error("it was not written") })
 		synctest.Wait()
-		go i.Enqueue(run("b", 1), nil) // may wait for a place: Close lets it go
+		go enqueue(i, run("b", 1), nil) // may wait for a place: Close lets it go
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, i.Close(ctx), context.DeadlineExceeded)
-		i.Enqueue(run("c", 1), func() { t.Error("it was not written") })
+		enqueue(i, run("c", 1), func() { t.Error("it was not written") })
 		require.Error(t, i.Flush(t.Context()))
 		require.Error(t, i.Close(ctx), "again")
 	})
@@ -362,7 +367,7 @@ func TestConverges(t *testing.T) {
 			for n, version := range versions {
 				runID := fmt.Sprint(runs[n])
 				want[runID] = max(want[runID], version)
-				i.Enqueue(run(runID, version), func() { done[n]++ })
+				enqueue(i, run(runID, version), func() { done[n]++ })
 			}
 			require.NoError(rt, i.Close(t.Context()))
 			require.Equal(rt, want, s.versions(rt))

@@ -3,14 +3,9 @@ package indexer
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
-
-	commonpb "go.temporal.io/api/common/v1"
-
-	"perdure/server/clock"
-	"perdure/visibility"
-	"perdure/visibility/attr"
 )
 
 // run writes batches until ctx ends.
@@ -26,14 +21,14 @@ func (i *Indexer) run(ctx context.Context) {
 			i.await(ctx, next)
 			continue
 		}
-		written, failed := i.write(ctx, batch, failures > 0)
-		if len(failed) == 0 {
+		tried := i.write(ctx, batch, failures > 0)
+		if len(tried.failed) == 0 {
 			failures = 0
 		} else {
 			failures++
 		}
-		i.settle(written, failed)
-		if len(written) == 0 {
+		i.settle(tried)
+		if len(tried.written) == 0 {
 			i.pause(ctx, i.backoff(failures))
 		}
 	}
@@ -57,13 +52,17 @@ func (i *Indexer) gather(ctx context.Context, began time.Time) {
 func (i *Indexer) flooded() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.flushes == 0 && i.queue.len() >= floodRuns && i.queue.len() < i.config.MaxBatch
+	return i.flushes == 0 && i.queue.len() >= floodRuns && i.queue.len() < i.batch.now
 }
 
 func (i *Indexer) take() (batch []*entry, next time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	batch, next = i.queue.take(i.config.MaxBatch, i.config.Clock.Now())
+	limit := i.batch.now
+	if i.blocked {
+		limit = 1
+	}
+	batch, next = i.queue.take(limit, i.config.MaxBatchBytes, i.config.Clock.Now())
 	// What failed often goes last: when the first record fails alone, the store counts as down.
 	slices.SortStableFunc(batch, func(a, b *entry) int { return cmp.Compare(a.attempts, b.attempts) })
 	i.writing = batch
@@ -88,42 +87,40 @@ func (i *Indexer) await(ctx context.Context, next time.Time) {
 func (i *Indexer) pause(ctx context.Context, d time.Duration) {
 	timer := i.config.Clock.NewTimer(d)
 	defer timer.Stop()
-	waitFor(ctx, timer)
-}
-
-func waitFor(ctx context.Context, timer clock.Timer) {
 	select {
 	case <-timer.C():
 	case <-ctx.Done():
 	}
 }
 
-// backoff doubles with each failure in a row.
+// backoff doubles with each failure in a row. A quarter is left to chance, so that nodes do not come all at once.
 func (i *Indexer) backoff(failures int) time.Duration {
 	d := i.config.RetryMin
 	for range failures - 1 {
 		if d *= 2; d >= i.config.RetryMax {
-			return i.config.RetryMax
+			d = i.config.RetryMax
+			break
 		}
 	}
-	return d
+	return d - rand.N(d/4+1)
 }
 
 // settle puts back what failed and calls those who waited for the rest. What
 // failed while other records went through waits alone.
-func (i *Indexer) settle(written, failed []*entry) {
-	i.mu.Lock()
+func (i *Indexer) settle(tried *attempt) {
 	now := i.config.Clock.Now()
-	for _, e := range failed {
+	i.mu.Lock()
+	i.setBlocked(tried.blocked)
+	for _, e := range tried.failed {
 		e.attempts++
-		if len(written) > 0 {
+		if len(tried.written) > 0 {
 			e.notBefore = now.Add(i.backoff(e.attempts))
 		}
 		i.queue.putBack(e)
 	}
-	i.writing = written
+	i.writing = tried.written
 	i.mu.Unlock()
-	for _, e := range written {
+	for _, e := range tried.written {
 		i.metrics.written(e, now)
 		e.finish()
 	}
@@ -131,92 +128,23 @@ func (i *Indexer) settle(written, failed []*entry) {
 	i.writing = nil
 	i.advance()
 	i.mu.Unlock()
+	i.watchFor(tried.written)
 }
 
-// write writes a batch and tells what went through. When split is set, a
-// failure is looked for in halves.
-func (i *Indexer) write(ctx context.Context, batch []*entry, split bool) (written, failed []*entry) {
-	w := &attempt{indexer: i, split: split}
-	w.write(ctx, batch)
-	// Refused records go last, so that the next try begins with others.
-	return w.written, append(w.failed, w.refused...)
-}
-
-// attempt is one try of a batch.
-type attempt struct {
-	indexer         *Indexer
-	split           bool
-	written, failed []*entry
-	refused         []*entry // failed alone
-	down            bool     // nothing goes through: do not try the rest
-}
-
-func (a *attempt) write(ctx context.Context, batch []*entry) {
-	if a.down {
-		a.failed = append(a.failed, batch...)
-		return
-	}
-	err := a.indexer.store(ctx, batch)
+// setBlocked opens or closes the breaker. The lock is held.
+func (i *Indexer) setBlocked(blocked error) {
 	switch {
-	case err == nil:
-		a.written = append(a.written, batch...)
-	case !a.split || ctx.Err() != nil:
-		a.indexer.config.Logger.Warn("visibility write failed, will retry", "records", len(batch), "error", err)
-		a.failed = append(a.failed, batch...)
-	case len(batch) > 1:
-		a.write(ctx, batch[:len(batch)/2])
-		a.write(ctx, batch[len(batch)/2:])
-	default:
-		a.degrade(ctx, batch[0], err)
+	case blocked != nil && !i.blocked:
+		i.config.Logger.Error("the visibility store takes nothing; it is tried from time to time", "store", i.config.Name, "error", blocked)
+	case blocked == nil && i.blocked:
+		i.config.Logger.Info("the visibility store takes records again", "store", i.config.Name)
 	}
+	i.blocked = blocked != nil
 }
 
-// degrade writes a refused record without its custom attributes. If that fails
-// too and nothing has gone through, the store is taken to be down.
-func (a *attempt) degrade(ctx context.Context, e *entry, cause error) {
-	plain := withoutCustom(e.rec)
-	if err := a.indexer.storeRecords(ctx, []*visibility.Record{plain}); err != nil {
-		a.indexer.config.Logger.Warn("visibility write failed, will retry", "run", e.rec.RunID, "error", err)
-		a.refused = append(a.refused, e)
-		a.down = len(a.written) == 0
-		return
-	}
-	a.indexer.config.Logger.Error("visibility record refused, written without custom search attributes",
-		"namespace", e.rec.NamespaceID, "workflow", e.rec.WorkflowID, "run", e.rec.RunID, "error", cause)
-	a.indexer.metrics.degraded.Inc()
-	a.written = append(a.written, e)
-}
-
-// withoutCustom keeps the attributes that the system itself works with.
-func withoutCustom(rec *visibility.Record) *visibility.Record {
-	plain := *rec
-	plain.SearchAttributes = nil
-	predefined := attr.Predefined()
-	for name, payload := range rec.SearchAttributes.GetIndexedFields() {
-		if _, ok := predefined[name]; !ok {
-			continue
-		}
-		if plain.SearchAttributes == nil {
-			plain.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
-		}
-		plain.SearchAttributes.IndexedFields[name] = payload
-	}
-	return &plain
-}
-
-func (i *Indexer) store(ctx context.Context, batch []*entry) error {
-	records := make([]*visibility.Record, len(batch))
-	for place, e := range batch {
-		records[place] = e.rec
-	}
-	return i.storeRecords(ctx, records)
-}
-
-func (i *Indexer) storeRecords(ctx context.Context, records []*visibility.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, i.config.WriteTimeout)
-	defer cancel()
-	start := i.config.Clock.Now()
-	err := i.config.Store.Write(ctx, records)
-	i.metrics.batch(len(records), i.config.Clock.Now().Sub(start), err)
-	return err
+// Blocked tells whether the store as a whole takes nothing.
+func (i *Indexer) Blocked() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.blocked
 }

@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,38 +106,32 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	if err != nil {
 		return nil, nil, err
 	}
-	terms := req.Query.Order()
-	found := s.sorted(req, terms)
+	found := s.matching(req.NamespaceID, req.Query)
+	slices.SortFunc(found, func(a, b entry) int { return eval.Order(a.row, b.row) })
 	var page []*visibility.Record
-	var last visibility.Position
 	for _, e := range found {
-		if after != nil && eval.CompareTuples(terms, e.position, after) <= 0 {
+		if after != nil && !isBehind(visibility.PositionOf(e.record), *after) {
 			continue
 		}
 		if len(page) == req.Size() {
-			return page, last.Token(req), nil
+			return page, visibility.PositionOf(page[len(page)-1]).Token(req), nil
 		}
 		copied := *e.record
-		page, last = append(page, &copied), e.position
+		page = append(page, &copied)
 	}
 	return page, nil, nil
 }
 
-// placed is an entry with its place in an order.
-type placed struct {
-	entry
-	position visibility.Position
-}
-
-// sorted returns the entries that the request finds in its order.
-func (s *Store) sorted(req visibility.ListRequest, terms []query.OrderTerm) []placed {
-	matching := s.matching(req.NamespaceID, req.Query)
-	found := make([]placed, len(matching))
-	for i, e := range matching {
-		found[i] = placed{entry: e, position: eval.Tuple(terms, e.row)}
+// isBehind tells whether p comes later in the default order than after.
+func isBehind(p, after visibility.Position) bool {
+	switch {
+	case p.CloseKey != after.CloseKey:
+		return p.CloseKey < after.CloseKey
+	case p.StartNanos != after.StartNanos:
+		return p.StartNanos < after.StartNanos
+	default:
+		return strings.Compare(p.RunID, after.RunID) < 0
 	}
-	slices.SortFunc(found, func(a, b placed) int { return eval.CompareTuples(terms, a.position, b.position) })
-	return found
 }
 
 // Count implements visibility.Store.
@@ -144,9 +139,14 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 	if err := ctx.Err(); err != nil {
 		return visibility.CountResult{}, err
 	}
-	grouper := eval.NewGrouper(q)
-	for _, e := range s.matching(namespaceID, q) {
-		grouper.Add(e.row)
+	found := s.matching(namespaceID, q)
+	result := visibility.CountResult{Total: int64(len(found))}
+	if len(q.GroupBy) > 0 {
+		rows := make([]eval.Row, len(found))
+		for i, e := range found {
+			rows[i] = e.row
+		}
+		result.Groups = visibility.Groups(q.GroupBy[0], eval.Groups(q.GroupBy[0], rows))
 	}
-	return visibility.Result(q, grouper.Result()), nil
+	return result, nil
 }

@@ -1,63 +1,39 @@
 package query
 
-// Walk calls f for x and everything in it, each before what it consists of. The
-// filter of an EXISTS, which is about other rows, is not entered.
-func Walk(x Expr, f func(Expr)) {
-	if x == nil {
-		return
-	}
-	f(x)
-	switch x := x.(type) {
-	case *And:
-		Walk(x.Left, f)
-		Walk(x.Right, f)
-	case *Or:
-		Walk(x.Left, f)
-		Walk(x.Right, f)
-	case *Not:
-		Walk(x.X, f)
-	}
-}
-
 // Fields lists the attributes that a filter looks at, each once, in order of appearance.
 func Fields(x Expr) []string {
 	var names []string
 	seen := map[string]bool{}
-	Walk(x, func(x Expr) {
-		for _, field := range fieldsOf(x) {
-			if !seen[field.Name] {
-				seen[field.Name] = true
-				names = append(names, field.Name)
-			}
+	eachField(x, func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
 		}
 	})
 	return names
 }
 
-// fieldsOf returns the attributes of a predicate.
-func fieldsOf(x Expr) []*Field {
+func eachField(x Expr, f func(name string)) {
 	switch x := x.(type) {
+	case *And:
+		eachField(x.Left, f)
+		eachField(x.Right, f)
+	case *Or:
+		eachField(x.Left, f)
+		eachField(x.Right, f)
+	case *Not:
+		eachField(x.X, f)
 	case *Compare:
-		return []*Field{&x.Field}
-	case *CompareFields:
-		return []*Field{&x.Left, &x.Right}
+		f(x.Field.Name)
 	case *In:
-		return []*Field{&x.Field}
-	case *HasList:
-		return []*Field{&x.Field}
+		f(x.Field.Name)
 	case *Between:
-		return []*Field{&x.Field}
+		f(x.Field.Name)
 	case *StartsWith:
-		return []*Field{&x.Field}
+		f(x.Field.Name)
 	case *IsNull:
-		return []*Field{&x.Field}
-	case *Like:
-		return []*Field{&x.Field}
-	case *Phrase:
-		return []*Field{&x.Field}
+		f(x.Field.Name)
 	case *refused:
-		return []*Field{&x.Field}
-	default:
-		return nil
+		f(x.Field.Name)
 	}
 }

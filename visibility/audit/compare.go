@@ -1,0 +1,149 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"perdure/visibility"
+	"perdure/visibility/attr"
+	"perdure/visibility/query"
+)
+
+type runKey struct{ namespaceID, runID string }
+
+// compare looks at each run of some buckets.
+func (a *comparison) compare(ctx context.Context, buckets map[bucketKey]bool) error {
+	stored, err := a.stored(ctx, buckets)
+	if err != nil {
+		return err
+	}
+	var suspects []Difference
+	err = a.Source.Runs(ctx, func(run Run) error {
+		if !buckets[keyOf(run)] {
+			return nil
+		}
+		key := runKey{run.NamespaceID, run.RunID}
+		if version := stored[key].Stored; version < run.Version {
+			suspects = append(suspects, Difference{kindOf(version), run, version})
+		}
+		delete(stored, key)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	suspects = slices.AppendSeq(suspects, maps.Values(stored))
+	slices.SortFunc(suspects, func(x, y Difference) int {
+		return cmp.Or(cmp.Compare(x.NamespaceID, y.NamespaceID), cmp.Compare(x.StartNanos, y.StartNanos), cmp.Compare(x.RunID, y.RunID))
+	})
+	return a.confirm(ctx, suspects)
+}
+
+func kindOf(stored int64) Kind {
+	if stored == 0 {
+		return Missing
+	}
+	return Stale
+}
+
+// keysPage is how many keys are read at once.
+const keysPage = 1000
+
+// stored reads the keys of some buckets, as orphans until the contrary is shown.
+func (a *comparison) stored(ctx context.Context, buckets map[bucketKey]bool) (map[runKey]Difference, error) {
+	found := map[runKey]Difference{}
+	for _, bucket := range slices.SortedFunc(maps.Keys(buckets), compareBuckets) {
+		for after := ""; ; {
+			page, err := a.Inventory.Keys(ctx, bucket.namespaceID, bucket.bucket, after, keysPage)
+			if err != nil {
+				return nil, fmt.Errorf("keys of the store: %w", err)
+			}
+			for _, key := range page {
+				run := Run{bucket.namespaceID, key.WorkflowID, key.RunID, 0, bucket.bucket}
+				found[runKey{bucket.namespaceID, key.RunID}] = Difference{Orphan, run, key.Version}
+			}
+			if len(page) < keysPage {
+				break
+			}
+			after = page[len(page)-1].RunID
+		}
+	}
+	return found, nil
+}
+
+// confirm looks again at what differs, after a while, and reports what still does.
+func (a *comparison) confirm(ctx context.Context, suspects []Difference) error {
+	if len(suspects) == 0 {
+		return nil
+	}
+	var expected []Difference
+	for _, d := range suspects {
+		now, exists, err := a.Source.Run(ctx, d.NamespaceID, d.WorkflowID, d.RunID)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			expected = append(expected, Difference{Orphan, d.Run, 0})
+			continue
+		}
+		expected = append(expected, Difference{Stale, now, 0})
+	}
+	select {
+	case <-time.After(a.Settle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for _, d := range expected {
+		version, err := a.versionOf(ctx, d.NamespaceID, d.RunID)
+		if err != nil {
+			return err
+		}
+		d.Stored = version
+		if err := a.judge(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *comparison) judge(d Difference) error {
+	switch {
+	case d.Kind == Orphan && d.Stored > 0:
+		a.summary.Orphans++
+	case d.Kind == Orphan || d.Stored >= d.Version:
+		return nil // it has come right meanwhile
+	case d.Stored == 0:
+		d.Kind = Missing
+		a.summary.Missing++
+	default:
+		a.summary.Stale++
+	}
+	if a.Report == nil {
+		return nil
+	}
+	return a.Report(d)
+}
+
+// versionOf is the version that the store shows of a run; 0 when it shows none.
+func (a *comparison) versionOf(ctx context.Context, namespaceID, runID string) (int64, error) {
+	q := &query.Query{Where: query.And2(
+		&query.Compare{Field: query.Field{Name: attr.RunID}, Op: query.Equal, Value: query.Value{Kind: query.String, String: runID}}, anyDivision())}
+	if err := query.CheckList(q, nil); err != nil {
+		return 0, err
+	}
+	found, _, err := a.Store.List(ctx, visibility.ListRequest{NamespaceID: namespaceID, Query: q, PageSize: 1})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].Version, nil
+}
+
+// anyDivision mentions the division, so that runs which have one are not left out.
+func anyDivision() query.Expr {
+	division := query.Field{Name: attr.NamespaceDivision}
+	return &query.Or{Left: &query.IsNull{Field: division}, Right: &query.IsNull{Field: division, Negated: true}}
+}

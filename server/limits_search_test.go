@@ -7,8 +7,11 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/execution"
+	"perdure/server/searchpb"
 	"perdure/visibility"
 	"perdure/visibility/attr"
 	"perdure/visibility/query"
@@ -32,6 +35,26 @@ var searchLimits = []limitCase{
 		},
 	},
 	{
+		row: "visibility_views_max", limit: 3, past: "ResourceExhausted: reached maximum views in namespace (3)",
+		try: func(s *trial, n int64) string {
+			heard := "ok"
+			for i := range n {
+				heard = s.saveView(&searchpb.View{Name: fmt.Sprint("v", i), Query: "WorkflowType = 'W'"})
+			}
+			return heard
+		},
+	},
+	{
+		row: "visibility_view_bytes_max", limit: 300, past: "InvalidArgument: view exceeds size limit of 300 bytes",
+		try: func(s *trial, n int64) string {
+			v := &searchpb.View{Name: "v", Query: "WorkflowType = 'W'", Version: 1, Description: text(150)}
+			v.CreateTime = timestamppb.Now()
+			v.UpdateTime = v.CreateTime
+			v.Description = text(150 + n - int64(proto.Size(v)))
+			return s.saveView(v)
+		},
+	},
+	{
 		row: "Message of a run's last failure that search keeps", limit: execution.SeenFailureBytesMax, past: "cut to 1024",
 		try: func(s *trial, n int64) string {
 			task := s.begin()
@@ -48,6 +71,12 @@ var searchLimits = []limitCase{
 			return "ok"
 		},
 	},
+}
+
+func (s *trial) saveView(v *searchpb.View) string {
+	client := searchpb.NewSearchServiceClient(s.services.frontend.LocalConn())
+	_, err := client.CreateView(s.t.Context(), &searchpb.CreateViewRequest{Namespace: "default", View: v})
+	return said(err)
 }
 
 // found counts the runs that a filter finds.

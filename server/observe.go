@@ -16,6 +16,7 @@ func instrument(s store.Store, name string, reg *metrics.Registry) store.Store {
 	if counter, ok := s.(statementCounter); ok {
 		countStatements(counter, name, reg)
 	}
+	observePools(s, reg)
 	weighed := &weighedStore{s, metrics.CommitBytes.In(reg, metrics.None{})}
 	return store.Instrument(weighed, func(method string, seconds float64, err error) {
 		call := metrics.StoreCall{Store: name, Op: method}
@@ -39,14 +40,17 @@ func (w *weighedStore) Commit(ctx context.Context, group store.Group) error {
 	return w.Store.Commit(ctx, group)
 }
 
-// countStatements moves the store's own count into the counter at each scrape.
+// countStatements moves the store's own counts into counters at each scrape.
 func countStatements(counter statementCounter, name string, reg *metrics.Registry) {
-	statements := metrics.StoreStatements.In(reg, metrics.Store{Store: name})
-	var reported int64
+	labels := metrics.Store{Store: name}
+	statements := growing{counter: metrics.StoreStatements.In(reg, labels)}
+	rows := growing{counter: metrics.StoreRows.In(reg, labels)}
+	bytes := growing{counter: metrics.StoreBytes.In(reg, labels)}
 	reg.OnScrape(func() {
-		now := counter.Stats().Statements
-		statements.Add(float64(now - reported))
-		reported = now
+		now := counter.Stats()
+		statements.set(float64(now.Statements))
+		rows.set(float64(now.Rows))
+		bytes.set(float64(now.Bytes))
 	})
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 
@@ -10,21 +11,50 @@ import (
 )
 
 // rpcObserver turns what the frontend tells of RPCs into metrics.
-type rpcObserver struct{ reg *metrics.Registry }
-
-func newRPCObserver(reg *metrics.Registry) frontend.Observer { return rpcObserver{reg} }
-
-func (o rpcObserver) Started(method string) {
-	metrics.GRPCInflight.In(o.reg, metrics.Method{Method: method}).Add(1)
+type rpcObserver struct {
+	reg     *metrics.Registry
+	methods sync.Map // method → *methodMetrics
 }
 
-func (o rpcObserver) Finished(f frontend.Finished) {
-	metrics.GRPCInflight.In(o.reg, metrics.Method{Method: f.Method}).Add(-1)
+// methodMetrics are handles of one method, looked up once.
+type methodMetrics struct {
+	inflight          metrics.Gauge
+	duration          metrics.Histogram
+	request, response metrics.Histogram
+}
+
+func newRPCObserver(reg *metrics.Registry) frontend.Observer { return &rpcObserver{reg: reg} }
+
+func (o *rpcObserver) of(method string) *methodMetrics {
+	if m, ok := o.methods.Load(method); ok {
+		return m.(*methodMetrics)
+	}
+	m, _ := o.methods.LoadOrStore(method, &methodMetrics{
+		inflight: metrics.GRPCInflight.In(o.reg, metrics.Method{Method: method}),
+		duration: metrics.GRPCDuration.In(o.reg, metrics.Method{Method: method}),
+		request:  metrics.GRPCMessageBytes.In(o.reg, metrics.Message{Method: method, Dir: "request"}),
+		response: metrics.GRPCMessageBytes.In(o.reg, metrics.Message{Method: method, Dir: "response"}),
+	})
+	return m.(*methodMetrics)
+}
+
+func (o *rpcObserver) Started(method string) { o.of(method).inflight.Add(1) }
+
+func (o *rpcObserver) Finished(f frontend.Finished) {
+	m := o.of(f.Method)
+	m.inflight.Add(-1)
 	metrics.GRPCRequests.In(o.reg, metrics.Call{Method: f.Method, Code: f.Code.String(), Namespace: f.Namespace}).Inc()
 	if f.LongPoll {
-		metrics.GRPCLongPoll.In(o.reg, metrics.LongPoll{Method: f.Method, Outcome: pollOutcome(f)}).Seconds(f.Duration)
+		metrics.GRPCLongPoll.In(o.reg, metrics.LongPoll{Method: f.Method, Outcome: pollOutcome(f)}).Traced(f.Duration, f.Trace)
 	} else {
-		metrics.GRPCDuration.In(o.reg, metrics.Method{Method: f.Method}).Seconds(f.Duration)
+		m.duration.Traced(f.Duration, f.Trace)
+	}
+	m.request.Observe(float64(f.Request))
+	if f.Response > 0 {
+		m.response.Observe(float64(f.Response))
+	}
+	if f.Panicked {
+		metrics.Panics.In(o.reg, metrics.Method{Method: f.Method}).Inc()
 	}
 	if f.Refusal != nil {
 		metrics.RateLimitRejected.In(o.reg, metrics.Rejection{

@@ -74,10 +74,9 @@ func visibilityURL(c config.Config) string {
 	return c.Store
 }
 
-// openVisibility opens the store of search records and brings its schema up to date.
-func openVisibility(ctx context.Context, storeURL string) (visibility.Store, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
+// OpenVisibility opens the store of search records and brings its schema up to date, which takes minutes where millions of
+// records change their form.
+func OpenVisibility(ctx context.Context, storeURL string) (visibility.Store, error) {
 	var s visibility.Store
 	var err error
 	switch schemeOf(storeURL) {
@@ -116,7 +115,7 @@ func OpenStores(ctx context.Context, c config.Config, logger *slog.Logger) (stor
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := openVisibility(ctx, visibilityURL(c))
+	v, err := OpenVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}

@@ -46,7 +46,7 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 	if c.Listen.Advertise == "" {
 		c.Listen.Advertise = ports.grpc.Addr().String() // port 0 has become a real one
 	}
-	tracing, err := telemetry.StartTracing(ctx, o.Version)
+	tracing, err := telemetry.StartTracing(ctx, o.Version, o.Metrics)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"perdure/server/rollout"
 	"perdure/server/search"
 	"perdure/server/store"
+	"perdure/server/views"
 	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
@@ -29,6 +30,7 @@ import (
 // services are the parts of a node, each started after those it needs.
 type services struct {
 	store      store.Store
+	database   *databaseWatch
 	visibility visibility.Store
 	indexer    *indexer.Indexer
 	feeds      []history.Feed
@@ -36,6 +38,7 @@ type services struct {
 	rollout    *rollout.Service
 	matching   *matching.Engine
 	buildIDs   *buildids.Book
+	views      *views.Book
 	history    *history.Engine
 	outbound   *outbound.Queue
 	worker     *worker.Service
@@ -66,7 +69,7 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 		return err
 	}
 	s.worker = worker.New(worker.Config{
-		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: s.rollout,
+		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views},
 		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
@@ -79,10 +82,12 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 		return err
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
-	found, err := openVisibility(ctx, visibilityURL(c))
+	s.database = watchDatabase(opened, o.Logger, o.Metrics)
+	found, err := OpenVisibility(ctx, visibilityURL(c))
 	if err != nil {
 		return err
 	}
+	observePools(found, o.Metrics)
 	s.visibility = search.Guard(found, searchConfig(c.Limits, o))
 	s.indexer = indexer.New(indexer.Config{Store: found, Logger: o.Logger, Metrics: o.Metrics})
 	s.feeds = []history.Feed{{
@@ -117,6 +122,9 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	leases.Leases = engine
+	s.views = views.New(views.Config{Store: s.store, Limits: views.Limits{
+		Views: c.Limits.VisibilityViewsMax, ViewBytes: c.Limits.VisibilityViewBytesMax, NameBytes: c.Limits.IDBytesMax,
+	}})
 	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
 	s.matching.SetHistory(engine)
 	s.rollout.Connect(s.matching, s.matching.Rerouted)
@@ -132,6 +140,17 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	s.history = engine
 	s.rollout.Start()
 	return nil
+}
+
+// namespaceRecords are what goes with a namespace besides its runs and task queues.
+type namespaceRecords struct {
+	deployments *rollout.Service
+	views       *views.Book
+}
+
+// DropDeployments implements cluster.DeploymentHousekeeping.
+func (r *namespaceRecords) DropDeployments(ctx context.Context, namespaceID string) error {
+	return errors.Join(r.deployments.DropDeployments(ctx, namespaceID), r.views.Drop(ctx, namespaceID))
 }
 
 func (s *services) makeOutbound(c config.Config, o Options) {
@@ -171,7 +190,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	s.frontend = frontend.New(frontend.Config{
-		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Fresh: s.history.Fresh,
+		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Views: s.views, Fresh: s.history.Fresh,
 		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		CallbackAddresses: c.CallbackAddresses(),
 		BuildIDs:          s.buildIDs,
@@ -237,6 +256,7 @@ func (s *services) stop(ctx context.Context) error {
 		defer done()
 		note("stop the indexer", s.indexer.Close(short))
 	}
+	s.database.Stop()
 	if s.visibility != nil {
 		note("close the visibility store", s.visibility.Close())
 	}

@@ -4,46 +4,61 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"math"
+	"time"
+
+	"perdure/visibility/attr"
+	"perdure/visibility/eval"
+	"perdure/visibility/query"
 )
 
-// OpenKey is the sort key of an open run: later than every close time.
-const OpenKey = math.MaxInt64
+// Position is the place of a record in the order of a list: the values of the
+// terms of query.Query.Order, nil where absent. No store needs more to go on
+// behind it, so a page token of one store is good for every other.
+type Position []any
 
-// Position is the place of a record in the default order, which is descending
-// in all three.
-type Position struct {
-	CloseKey   int64 // close time in nanoseconds since 1970, OpenKey while open
-	StartNanos int64
-	RunID      string
+// PositionOf returns the place of a record in the order of a query.
+func PositionOf(q *query.Query, rec *Record) Position {
+	return eval.Tuple(q.Order(), Row(rec))
 }
 
-// PositionOf returns the place of a record.
-func PositionOf(rec *Record) Position {
-	p := Position{CloseKey: OpenKey, StartNanos: Nanos(rec.StartTime), RunID: rec.RunID}
-	if !rec.IsOpen() {
-		p.CloseKey = Nanos(rec.CloseTime)
-	}
-	return p
-}
-
-// Tokens consist of a version, a hash of the query, the two times and the run id.
+// Tokens consist of a version, a hash of the query, the time that NOW() stands
+// for in it, and the position.
 const (
-	tokenVersion   = 1
-	tokenHeadBytes = 1 + 8 + 8 + 8
+	tokenVersion   = 2
+	tokenHeadBytes = 1 + 8 + 8
 )
 
 // Token is the page token that continues req behind p.
 func (p Position) Token(req ListRequest) []byte {
-	token := append(make([]byte, 0, tokenHeadBytes+len(p.RunID)), tokenVersion)
+	token := append(make([]byte, 0, 2*tokenHeadBytes), tokenVersion)
 	token = binary.BigEndian.AppendUint64(token, req.hash())
-	token = binary.BigEndian.AppendUint64(token, uint64(p.CloseKey))
-	token = binary.BigEndian.AppendUint64(token, uint64(p.StartNanos))
-	return append(token, p.RunID...)
+	token = binary.BigEndian.AppendUint64(token, asOfNanos(req.Query.AsOf))
+	for _, value := range p {
+		token = attr.AppendScalar(token, value)
+	}
+	return token
+}
+
+func asOfNanos(asOf time.Time) uint64 {
+	if asOf.IsZero() {
+		return 0
+	}
+	return uint64(asOf.UnixNano())
+}
+
+// TokenAsOf returns the time that NOW() stood for in the query of a page token;
+// false where the query had none, or the token is none. The next page must be
+// asked for with the same time.
+func TokenAsOf(token []byte) (time.Time, bool) {
+	if len(token) < tokenHeadBytes || token[0] != tokenVersion {
+		return time.Time{}, false
+	}
+	nanos := int64(binary.BigEndian.Uint64(token[9:]))
+	return time.Unix(0, nanos).UTC(), nanos != 0
 }
 
 // Position reads the page token of the request; nil without one. The error is an ErrPageToken.
-func (req ListRequest) Position() (*Position, error) {
+func (req ListRequest) Position() (Position, error) {
 	token := req.PageToken
 	if len(token) == 0 {
 		return nil, nil
@@ -54,11 +69,23 @@ func (req ListRequest) Position() (*Position, error) {
 	if binary.BigEndian.Uint64(token[1:]) != req.hash() {
 		return nil, fmt.Errorf("%w: it belongs to another query", ErrPageToken)
 	}
-	return &Position{
-		CloseKey:   int64(binary.BigEndian.Uint64(token[9:])),
-		StartNanos: int64(binary.BigEndian.Uint64(token[17:])),
-		RunID:      string(token[tokenHeadBytes:]),
-	}, nil
+	return readPosition(req.Query.Order(), token[tokenHeadBytes:])
+}
+
+// readPosition reads one value for each term, of the type that the term has.
+func readPosition(terms []query.OrderTerm, b []byte) (Position, error) {
+	p := make(Position, len(terms))
+	for i, term := range terms {
+		value, rest, err := attr.ReadScalar(b)
+		if err != nil || !attr.IsScalarOf(value, term.Field.Type) {
+			return nil, fmt.Errorf("%w: unreadable", ErrPageToken)
+		}
+		p[i], b = value, rest
+	}
+	if len(b) > 0 {
+		return nil, fmt.Errorf("%w: unreadable", ErrPageToken)
+	}
+	return p, nil
 }
 
 // Size is the page size within its limits.

@@ -3,7 +3,6 @@ package visibility
 import (
 	"time"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/visibility/attr"
@@ -98,21 +97,4 @@ func LimitNanos(t time.Time) int64 {
 	default:
 		return t.UnixNano()
 	}
-}
-
-// Groups turns groups of the evaluator into those of a count. Statuses become
-// their names; all values are keywords, and an absent one is the empty string.
-func Groups(name string, groups []eval.Group) []CountGroup {
-	out := make([]CountGroup, len(groups))
-	for i, group := range groups {
-		value := group.Value
-		if value == nil {
-			value = "" // clients read groups as strings
-		}
-		if status, ok := value.(int64); ok && name == attr.ExecutionStatus {
-			value = enumspb.WorkflowExecutionStatus(status).String()
-		}
-		out[i] = CountGroup{Values: []*commonpb.Payload{attr.Encode(value, enumspb.INDEXED_VALUE_TYPE_KEYWORD)}, Count: group.Count}
-	}
-	return out
 }

@@ -45,10 +45,11 @@ type Store interface {
 	// Write stores records, each only when its Version is above the stored one, or is that and the record says Again. All
 	// or nothing, unless the error is a *WriteError, which names those that were not taken.
 	Write(ctx context.Context, records []*Record) error
-	// List returns a page of records in the default order (open first, newest
-	// start first; then closed, newest close first; then run id descending) and the token of the next page.
+	// List returns a page of records in the order of the query (without ORDER BY open first, newest
+	// start first; then closed, newest close first; then run id descending) and the token of the next
+	// page. The error is an ErrUnsupported when the store lacks a part of the language.
 	List(ctx context.Context, req ListRequest) ([]*Record, []byte, error)
-	// Count counts records, by group when the query has GROUP BY.
+	// Count counts records, by group and with aggregates where the query has them. Errors as of List.
 	Count(ctx context.Context, namespaceID string, q *query.Query) (CountResult, error)
 	// Name of the store as GetClusterInfo reports it, such as "sqlite".
 	Name() string
@@ -80,13 +81,20 @@ const TombstoneAge = 24 * time.Hour
 // means an invalid argument.
 var ErrPageToken = errors.New("invalid NextPageToken")
 
-// CountResult is a total and, with GROUP BY, the groups in descending count.
+// ErrUnsupported tells that a store lacks a part of the language. It means an
+// invalid argument.
+var ErrUnsupported = errors.New("invalid query: operation is not supported by the visibility store")
+
+// CountResult is a total and, with GROUP BY or SELECT, the groups in the order
+// of the query, else in descending count.
 type CountResult struct {
-	Total  int64
-	Groups []CountGroup
+	Total     int64
+	Groups    []CountGroup
+	Truncated bool // there are more groups than query.MaxGroups
 }
 
-// CountGroup is one group of a GROUP BY.
+// CountGroup is one group: its keys, then the aggregates of SELECT, whose
+// payloads have MetadataAggregate.
 type CountGroup struct {
 	Values []*commonpb.Payload
 	Count  int64

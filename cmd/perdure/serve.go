@@ -20,6 +20,7 @@ func serve(c *console, settings config.Config, pagePort int) error {
 	started := time.Now()
 	tuneMemory()
 	reg := metrics.NewRegistry()
+	reg.Configure(metrics.Options{Compat: settings.Metrics.Compat, NativeOnly: !settings.Metrics.ClassicHistograms})
 	logger, err := telemetry.NewLogger(c.err, settings.Log.Format, settings.Log.Level, reg)
 	if err != nil {
 		return usageError{err}

@@ -28,6 +28,7 @@ type Config struct {
 	Shards           int               `default:"4" doc:"Number of shards of a store that is created now; an existing store keeps its own."`
 	Listen           Listen            `doc:"Addresses to serve on."`
 	Log              Log               `doc:"Log lines on standard error."`
+	Metrics          Metrics           `doc:"What /metrics shows."`
 	Namespaces       []string          `doc:"Namespaces to register at start when they do not exist."`
 	SearchAttributes map[string]string `doc:"Custom search attributes (name: type) of the namespaces above; types are Text, Keyword, Int, Double, Bool, Datetime, KeywordList."`
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
@@ -54,6 +55,12 @@ type Callbacks struct {
 type Log struct {
 	Level  string `default:"info" enum:"debug,info,warn,error,never" doc:"Least level to log."`
 	Format string `default:"text" enum:"text,json" doc:"Format of log lines."`
+}
+
+// Metrics says what /metrics shows.
+type Metrics struct {
+	Compat            bool `doc:"Also show metrics by the names that community dashboards use; docs/metrics.md lists them."`
+	ClassicHistograms bool `default:"true" doc:"Show the buckets of histograms beside their native form, for a Prometheus without native histograms."`
 }
 
 // Default returns the configuration with every default. It lacks a store.

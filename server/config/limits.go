@@ -97,6 +97,8 @@ type Limits struct {
 	NamespacePerSecond     int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
 	VisibilityPerSec       int           `default:"100" unit:"units/s" key:"frontend.namespaceRPS.visibility" doc:"What lists and counts of one namespace may cost a node a second: a list or a question for one id is 1 unit, a count or a look inside texts 5. One that is let in pays its whole price."`
 	VisibilityQueryTimeout time.Duration `default:"10s" unit:"time" doc:"Longest time of one list or count; the store is told to stop then."`
+	VisibilityViewsMax     int           `default:"1000" unit:"views" doc:"Saved filters of one namespace: a list shows all of them."`
+	VisibilityViewBytesMax int           `default:"32KiB" unit:"bytes" doc:"One saved filter with its description: it is one record."`
 	VisibilityRefresh      time.Duration `default:"30s" unit:"time" doc:"How long an open run has rested since it changed when search hears of what is pending: runs that come on to their end cost the store nothing more."`
 	VisibilitySlowQuery    time.Duration `default:"1s" unit:"time" doc:"A list or count that takes as long is told in the log, with its plan and without its values."`
 	LongPollsMax           int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`

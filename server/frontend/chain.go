@@ -7,12 +7,14 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/errordetails/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"perdure/server/apierr"
 )
@@ -32,7 +34,10 @@ func (f *Frontend) chain() []grpc.UnaryServerInterceptor {
 func methodName(info *grpc.UnaryServerInfo) string { return path.Base(info.FullMethod) }
 
 // call collects what telemetry tells of an RPC; inner interceptors fill it in.
-type call struct{ namespace string }
+type call struct {
+	namespace string
+	panicked  bool
+}
 
 type callKey struct{}
 
@@ -48,14 +53,37 @@ func (f *Frontend) telemetry(ctx context.Context, req any, info *grpc.UnaryServe
 		LongPoll:  isLongPoll(method, req),
 		Empty:     isEmptyPoll(resp),
 		Refusal:   refusalOf(err),
+		Panicked:  c.panicked,
+		Trace:     sampledTrace(ctx),
+		Request:   messageBytes(req),
+		Response:  messageBytes(resp),
 	})
 	return resp, err
+}
+
+// sampledTrace is the id of a trace that is kept; empty for others.
+func sampledTrace(ctx context.Context) string {
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		return span.TraceID().String()
+	}
+	return ""
+}
+
+// messageBytes is the size of a message on the wire; zero for none.
+func messageBytes(message any) int {
+	if m, ok := message.(proto.Message); ok {
+		return proto.Size(m)
+	}
+	return 0
 }
 
 func (f *Frontend) mapErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			resp, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			if c, ok := ctx.Value(callKey{}).(*call); ok {
+				c.panicked = true
+			}
 		}
 		if err != nil {
 			resp, err = nil, f.publicError(ctx, methodName(info), err)
@@ -113,6 +141,12 @@ type Finished struct {
 	Empty     bool // a poll ended without a task
 	// Refusal is set when a limit refused the call.
 	Refusal *errordetails.ResourceExhaustedFailure
+	// Panicked tells of a fault of this server.
+	Panicked bool
+	// Trace is the id of the call's trace if that is kept.
+	Trace string
+	// Request and Response are the sizes of the messages in bytes; zero for none.
+	Request, Response int
 }
 
 // Observer is told of every RPC. It must not block.

@@ -10,6 +10,7 @@ import (
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
+	"perdure/server/searchpb"
 	"perdure/server/tasktoken"
 )
 
@@ -50,7 +51,7 @@ func namespaceOf(ctx context.Context) *cluster.Namespace {
 
 // isPublic tells an RPC of the public API from health checks and the like.
 func isPublic(info *grpc.UnaryServerInfo) bool {
-	return strings.HasPrefix(info.FullMethod, "/temporal.api.")
+	return strings.HasPrefix(info.FullMethod, "/temporal.api.") || strings.HasPrefix(info.FullMethod, "/"+searchpb.SearchService_ServiceDesc.ServiceName)
 }
 
 func (f *Frontend) resolveNamespace(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

@@ -27,6 +27,7 @@ import (
 	"perdure/server/store"
 	"perdure/server/store/memory"
 	"perdure/server/versioning"
+	"perdure/server/views"
 	"perdure/server/workers"
 	"perdure/visibility"
 	"perdure/visibility/query"
@@ -154,6 +155,7 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 		BuildIDs: buildids.New(buildids.Config{Store: records, Limits: versioning.Limits{
 			Sets: 10, Builds: 100, Assignments: 100, Redirects: 500, Upstream: 50, BuildIDBytes: 255,
 		}}),
+		Views:       views.New(views.Config{Store: records, Limits: views.Limits{Views: 3, ViewBytes: 1000, NameBytes: 100}}),
 		Limits:      defaultLimits(t),
 		ClusterInfo: frontend.ClusterInfo{ClusterID: "00000000-0000-0000-0000-000000000009", ShardCount: 4, PersistenceStore: "memory"},
 		Logger:      slog.New(slog.DiscardHandler),

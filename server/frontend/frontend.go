@@ -19,6 +19,8 @@ import (
 	"perdure/server/limitwatch"
 	"perdure/server/namespace"
 	"perdure/server/nexus"
+	"perdure/server/searchpb"
+	"perdure/server/views"
 	"perdure/visibility"
 )
 
@@ -36,6 +38,7 @@ type Config struct {
 	BuildIDs    cluster.BuildIDs
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
+	Views       *views.Book
 	Limits      config.Limits
 	// CallbackAddresses are those that completion callbacks may name.
 	CallbackAddresses nexus.AddressRules
@@ -74,6 +77,7 @@ type Frontend struct {
 	buildIDs    cluster.BuildIDs
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
+	views       *views.Book
 	limits      config.Limits
 	addresses   nexus.AddressRules // that callbacks may name
 	features    config.Features
@@ -105,6 +109,7 @@ func New(c Config) *Frontend {
 		buildIDs:    c.BuildIDs,
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
+		views:       c.Views,
 		limits:      c.Limits,
 		addresses:   c.CallbackAddresses,
 		features:    c.Features,
@@ -180,6 +185,7 @@ func (f *Frontend) services() []service {
 	return []service{
 		{&workflowservice.WorkflowService_ServiceDesc, f},
 		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces, deleted: f.namespaceDeleted}},
+		{&searchpb.SearchService_ServiceDesc, &searcher{f: f}},
 	}
 }
 

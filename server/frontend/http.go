@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"perdure/server/config"
+	"perdure/server/searchpb"
 )
 
 // HTTPConfig is what the HTTP/JSON API can be told.
@@ -49,6 +50,9 @@ func (f *Frontend) HTTPHandler(c HTTPConfig) (http.Handler, error) {
 		return nil, err
 	}
 	if err := operatorservice.RegisterOperatorServiceHandlerClient(context.Background(), gateway, operatorservice.NewOperatorServiceClient(conn)); err != nil {
+		return nil, err
+	}
+	if err := registerSearch(gateway, searchpb.NewSearchServiceClient(conn)); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()

@@ -44,30 +44,6 @@ func (f *Frontend) ListArchivedWorkflowExecutions(_ context.Context, req *workfl
 	return nil, apierr.InvalidArgument("Cluster is not configured for visibility archival.")
 }
 
-// CountWorkflowExecutions counts the runs a filter finds.
-func (f *Frontend) CountWorkflowExecutions(ctx context.Context, req *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
-	ns := namespaceOf(ctx)
-	q, err := query.Parse(req.GetQuery())
-	if err != nil {
-		return nil, badQuery(err)
-	}
-	if err := query.Check(q, ns.SearchAttributes); err != nil {
-		return nil, badQuery(err)
-	}
-	if err := f.admitSearch(ctx, q, true); err != nil {
-		return nil, err
-	}
-	counted, err := f.visibility.Count(ctx, ns.ID, q)
-	if err != nil {
-		return nil, listError(err)
-	}
-	resp := &workflowservice.CountWorkflowExecutionsResponse{Count: counted.Total}
-	for _, g := range counted.Groups {
-		resp.Groups = append(resp.Groups, &workflowservice.CountWorkflowExecutionsResponse_AggregationGroup{GroupValues: g.Values, Count: g.Count})
-	}
-	return resp, nil
-}
-
 func (f *Frontend) listText(ctx context.Context, text string, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
 	q, err := query.Parse(text)
 	if err != nil {
@@ -78,9 +54,13 @@ func (f *Frontend) listText(ctx context.Context, text string, size int32, token 
 
 func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
 	ns := namespaceOf(ctx)
-	if err := query.CheckList(q, ns.SearchAttributes); err != nil {
+	if err := query.CheckListWith(q, f.queryOptions(ns, token)); err != nil {
 		return nil, nil, badQuery(err)
 	}
+	if q.Explain {
+		return nil, nil, apierr.InvalidArgument("invalid query: operation is not supported: EXPLAIN of a list; ask CountWorkflowExecutions")
+	}
+	query.Normalize(q)
 	if err := f.admitSearch(ctx, q, false); err != nil {
 		return nil, nil, err
 	}
@@ -133,6 +113,8 @@ func listError(err error) error {
 		return apierr.InvalidArgument("Invalid NextPageToken.")
 	case errors.As(err, &refused):
 		return badQuery(err)
+	case errors.Is(err, visibility.ErrUnsupported):
+		return apierr.InvalidArgument("%v", err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}

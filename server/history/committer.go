@@ -215,16 +215,14 @@ func (c *committer) commitOnce() bool {
 	if err == nil {
 		err = e.cfg.Store.Commit(e.ctx, g.group)
 	}
-	e.metrics.commitDuration.Since(start)
+	e.metrics.commits[commitOutcome(err)].done(start)
 	c.pace.committed(len(changes), time.Since(start), time.Now())
 	e.metrics.commitQueued.Add(-float64(len(changes)))
 	e.metrics.commitTransitions.Observe(float64(len(changes)))
 	if err != nil {
-		e.metrics.commitsFailed.Inc()
 		e.failGroup(g, t, err)
 		return true
 	}
-	e.metrics.commitsOK.Inc()
 	if len(changes) > 0 {
 		e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
 	}

@@ -70,7 +70,11 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	if err != nil {
 		return execution.Decision{}, err
 	}
-	en.mu.Lock()
+	if !en.mu.TryLock() {
+		waits := time.Now()
+		en.mu.Lock()
+		e.metrics.lockWait.Since(waits)
+	}
 	if en.gone != nil {
 		defer en.mu.Unlock()
 		return execution.Decision{}, en.gone

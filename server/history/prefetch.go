@@ -58,12 +58,12 @@ type prefetched struct {
 }
 
 // reserve claims the keys that are not in memory, so that nobody else loads
-// them meanwhile. Only half of the memory is for what is read ahead.
+// them meanwhile. There is room when what was not used lately can make it.
 func (s *shard) reserve(keys []store.ExecutionKey, done chan struct{}) (wanted []store.ExecutionKey, lease store.Lease, room bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shards := max(1, s.engine.shardCount())
-	if s.closed || s.resetting || s.bytes.Load() > s.engine.cfg.CacheBytes/int64(2*shards) || len(s.entries) > s.engine.cfg.CacheEntries/(2*shards) {
+	s.evictLocked()
+	if s.closed || s.resetting || s.overfullLocked() {
 		return nil, s.lease, false
 	}
 	for _, key := range keys {
@@ -119,6 +119,6 @@ func (s *shard) admit(claimed []store.ExecutionKey, loaded []prefetched, lease s
 	for _, p := range loaded {
 		s.insertLocked(p.entry)
 		p.entry.addTail(p.tail)
+		s.evictLocked()
 	}
-	s.evictLocked()
 }

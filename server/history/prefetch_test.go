@@ -104,3 +104,27 @@ func TestPrefetchAcrossATakeover(t *testing.T) {
 		require.Equal(t, 2, times(n.history("a", ""), enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED))
 	})
 }
+
+// Reading ahead takes no more memory than the cache has.
+func TestPrefetchStopsWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := startNode(t, newData(t), newIndex(), Config{CacheEntries: 4 * prefetchRuns})
+		defer n.close()
+		var ids []string
+		for i := range 10 * prefetchRuns {
+			ids = append(ids, name("w", i))
+			n.begin(ids[i])
+		}
+		n.passes(time.Minute)
+		refs := n.refsOf(ids)
+		n.evict()
+		n.Prefetch(t.Context(), refs)
+		held := 0
+		for _, s := range n.owned() {
+			held += len(s.entries)
+		}
+		require.NotZero(t, held)
+		require.LessOrEqual(t, held, 5*prefetchRuns*len(n.owned()), "a portion more a shard at most")
+		require.NoError(t, n.signal(ids[len(ids)-1], "one"))
+	})
+}

@@ -40,6 +40,7 @@ func (e *Engine) acquireAll(ctx context.Context) error {
 
 // acquireFree takes what can be taken and returns the owner of a shard that cannot.
 func (e *Engine) acquireFree(ctx context.Context, shards []store.Shard) (waiting string, err error) {
+	e.metrics.shardsTotal.Set(float64(len(shards)))
 	for _, row := range shards {
 		if e.hasShard(row.ID) {
 			continue

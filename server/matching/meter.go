@@ -124,8 +124,17 @@ func (m *meter) queried(ctx context.Context, err error) {
 
 // queueGauges is what one queue, or all sticky queues of a namespace, show.
 type queueGauges struct {
-	tasks int64
-	age   time.Duration
+	tasks             int64
+	age               time.Duration
+	pollers           int
+	added, dispatched float64 // a second
+}
+
+func (g queueGauges) plus(other queueGauges) queueGauges {
+	return queueGauges{
+		tasks: g.tasks + other.tasks, age: max(g.age, other.age), pollers: g.pollers + other.pollers,
+		added: g.added + other.added, dispatched: g.dispatched + other.dispatched,
+	}
 }
 
 // measure sets the gauges just before they are read.
@@ -137,8 +146,7 @@ func (e *Engine) measure() {
 	for _, q := range queues {
 		labels, gauges, polls := q.gauges(now)
 		waiting[q.key.kind] += polls
-		sum := shown[labels]
-		shown[labels] = queueGauges{tasks: sum.tasks + gauges.tasks, age: max(sum.age, gauges.age)}
+		shown[labels] = shown[labels].plus(gauges)
 	}
 	r := e.config.Metrics
 	metrics.TaskQueuesLoaded.In(r, metrics.None{}).Set(float64(len(queues)))
@@ -156,6 +164,9 @@ func (m *meter) show(queues map[metrics.TaskQueue]queueGauges) {
 		if _, still := queues[labels]; !still {
 			metrics.BacklogTasks.Forget(m.registry, labels)
 			metrics.BacklogAge.Forget(m.registry, labels)
+			metrics.TaskQueuePollers.Forget(m.registry, labels)
+			metrics.TaskQueueAdded.Forget(m.registry, labels)
+			metrics.TaskQueueDispatched.Forget(m.registry, labels)
 		}
 	}
 	m.shown = map[metrics.TaskQueue]struct{}{}
@@ -163,6 +174,9 @@ func (m *meter) show(queues map[metrics.TaskQueue]queueGauges) {
 		m.shown[labels] = struct{}{}
 		metrics.BacklogTasks.In(m.registry, labels).Set(float64(g.tasks))
 		metrics.BacklogAge.In(m.registry, labels).Set(g.age.Seconds())
+		metrics.TaskQueuePollers.In(m.registry, labels).Set(float64(g.pollers))
+		metrics.TaskQueueAdded.In(m.registry, labels).Set(g.added)
+		metrics.TaskQueueDispatched.In(m.registry, labels).Set(g.dispatched)
 	}
 }
 
@@ -176,6 +190,8 @@ func (q *queue) gauges(now time.Time) (metrics.TaskQueue, queueGauges, int) {
 	if q.key.sticky {
 		labels.TaskQueue = "_sticky_"
 	}
-	gauges := queueGauges{tasks: q.lanes.waitingTasks(), age: q.oldestAge(now)}
+	q.pollers.prune(now, q.engine.limits.PollerAge)
+	gauges := queueGauges{tasks: q.lanes.waitingTasks(), age: q.oldestAge(now), pollers: len(q.pollers.byIdentity)}
+	gauges.added, gauges.dispatched = q.rates(now)
 	return labels, gauges, q.polls.count
 }

@@ -9,6 +9,12 @@ type StoreCall struct{ Store, Op string }
 // StoreError labels a failed call: lease_lost, conflict, unknown_outcome, not_found, other.
 type StoreError struct{ Store, Op, Reason string }
 
+// Pool labels connections of a backend: what they are for (commits, others, search), and their state (idle, in_use, max).
+type Pool struct{ Pool, State string }
+
+// PoolName names a pool: commits, others, search.
+type PoolName struct{ Pool string }
+
 // Reason says why, from a small set that the definition lists.
 type Reason struct{ Reason string }
 
@@ -43,6 +49,27 @@ var (
 	// StoreErrors counts failed calls of the backend.
 	StoreErrors = counter[StoreError](Def{Domain: Commit, Name: "perdure_store_errors_total", Unit: "calls",
 		Help: "Calls of the store that failed, by operation and reason."})
+	// StoreRows counts what commits wrote.
+	StoreRows = counter[Store](Def{Domain: Commit, Name: "perdure_store_rows_total", Unit: "rows",
+		Help: "Rows written by commits."})
+	// StoreBytes counts the data of what commits wrote.
+	StoreBytes = counter[Store](Def{Domain: Commit, Name: "perdure_store_bytes_total", Unit: "bytes",
+		Help: "States, events and log rows written by commits."})
+	// PoolConnections counts connections to a database.
+	PoolConnections = gauge[Pool](Def{Domain: Commit, Name: "perdure_db_pool_connections", Unit: "connections",
+		Help: "Connections to the database, by pool (commits, others, search) and state (idle, in_use, max)."})
+	// PoolAcquired counts uses of connections.
+	PoolAcquired = counter[PoolName](Def{Domain: Commit, Name: "perdure_db_pool_acquired_total", Unit: "uses",
+		Help: "Times a connection was taken from a pool."})
+	// PoolWaited counts uses that had to wait.
+	PoolWaited = counter[PoolName](Def{Domain: Commit, Name: "perdure_db_pool_waited_total", Unit: "uses",
+		Help: "Times a connection was taken from a pool that had none left, so that the call waited."})
+	// PoolWait adds up the waits.
+	PoolWait = counter[PoolName](Def{Domain: Commit, Name: "perdure_db_pool_wait_seconds_total", Unit: "seconds",
+		Help: "Time that calls waited for a connection."})
+	// ShardsTotal counts the shards of the store.
+	ShardsTotal = gauge[None](Def{Domain: Commit, Name: "perdure_shards_configured", Unit: "shards",
+		Help: "Shards of the store, whoever owns them."})
 	// ShardsOwned counts shards this process owns.
 	ShardsOwned = gauge[None](Def{Domain: Commit, Name: "perdure_shards_owned", Unit: "shards",
 		Help: "Shards this process owns."})

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -32,7 +33,15 @@ type Def struct {
 	Labels []string // filled in from the label type
 	// Buckets are the upper bounds of a histogram.
 	Buckets []float64
+	// ByNamespace marks metrics whose label sets grow with what users make. Their
+	// series leave when nobody has used them for a while, so handles are looked up each time and never kept.
+	ByNamespace bool
+
+	newIndex func() series
 }
+
+// Definition is the definition itself, so that typed definitions can be passed on without their type.
+func (d Def) Definition() Def { return d }
 
 // None is the label type of a metric without labels.
 type None struct{}
@@ -53,20 +62,24 @@ var catalogue []Def
 func All() []Def { return append([]Def(nil), catalogue...) }
 
 func counter[L comparable](d Def) CounterDef[L] {
+	d.newIndex = func() series { return &index[L, Counter]{} }
 	return CounterDef[L]{define[L](d, KindCounter)}
 }
 
 func gauge[L comparable](d Def) GaugeDef[L] {
+	d.newIndex = func() series { return &index[L, Gauge]{} }
 	return GaugeDef[L]{define[L](d, KindGauge)}
 }
 
 func histogram[L comparable](d Def) HistogramDef[L] {
+	d.newIndex = func() series { return &index[L, Histogram]{} }
 	return HistogramDef[L]{define[L](d, KindHistogram)}
 }
 
 func define[L comparable](d Def, kind Kind) Def {
 	d.Kind = kind
 	d.Labels = labelNames(reflect.TypeFor[L]())
+	d.ByNamespace = slices.Contains(d.Labels, "namespace")
 	catalogue = append(catalogue, d)
 	return d
 }
@@ -84,12 +97,15 @@ func labelNames(t reflect.Type) []string {
 	return names
 }
 
+// snake writes a field's name as a label; letters of an abbreviation stay together.
 func snake(name string) string {
 	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 {
+	afterUpper := true
+	for _, r := range name {
+		if unicode.IsUpper(r) && !afterUpper {
 			b.WriteByte('_')
 		}
+		afterUpper = unicode.IsUpper(r)
 		b.WriteRune(unicode.ToLower(r))
 	}
 	return b.String()

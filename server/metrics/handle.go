@@ -22,9 +22,7 @@ func (d CounterDef[L]) In(r *Registry, labels L) Counter {
 	if r == nil {
 		return Counter{}
 	}
-	return resolve(r, d.Def, labels, func(f *family, values []string) Counter {
-		return Counter{f.counter.WithLabelValues(values...)}
-	})
+	return resolve(r, d.Def, labels, (*family).newCounter)
 }
 
 // In resolves the series of the labels in a registry.
@@ -32,9 +30,7 @@ func (d GaugeDef[L]) In(r *Registry, labels L) Gauge {
 	if r == nil {
 		return Gauge{}
 	}
-	return resolve(r, d.Def, labels, func(f *family, values []string) Gauge {
-		return Gauge{f.gauge.WithLabelValues(values...)}
-	})
+	return resolve(r, d.Def, labels, (*family).newGauge)
 }
 
 // In resolves the series of the labels in a registry.
@@ -42,16 +38,24 @@ func (d HistogramDef[L]) In(r *Registry, labels L) Histogram {
 	if r == nil {
 		return Histogram{}
 	}
-	return resolve(r, d.Def, labels, func(f *family, values []string) Histogram {
-		return Histogram{f.histogram.WithLabelValues(values...)}
-	})
+	return resolve(r, d.Def, labels, (*family).newHistogram)
+}
+
+func (f *family) newCounter(values []string) Counter {
+	return Counter{f.counter.WithLabelValues(values...)}
+}
+
+func (f *family) newGauge(values []string) Gauge { return Gauge{f.gauge.WithLabelValues(values...)} }
+
+func (f *family) newHistogram(values []string) Histogram {
+	return Histogram{f.histogram.WithLabelValues(values...)}
 }
 
 // Forget drops the series of the labels. Handles to it must not be used again.
-func (d CounterDef[L]) Forget(r *Registry, labels L) { forget(r, d.Def, labels) }
+func (d CounterDef[L]) Forget(r *Registry, labels L) { forget[L, Counter](r, d.Def, labels) }
 
 // Forget drops the series of the labels. Handles to it must not be used again.
-func (d GaugeDef[L]) Forget(r *Registry, labels L) { forget(r, d.Def, labels) }
+func (d GaugeDef[L]) Forget(r *Registry, labels L) { forget[L, Gauge](r, d.Def, labels) }
 
 // Inc adds one.
 func (c Counter) Inc() { c.Add(1) }
@@ -82,6 +86,17 @@ func (h Histogram) Observe(v float64) {
 	if h.h != nil {
 		h.h.Observe(v)
 	}
+}
+
+// Traced counts one duration and keeps the id of its trace as an exemplar, by
+// which a panel leads to the trace. Without an id it is as Seconds; with one it
+// costs some ten times as much, so only sampled traces have one.
+func (h Histogram) Traced(d time.Duration, traceID string) {
+	if traceID == "" || h.h == nil {
+		h.Seconds(d)
+		return
+	}
+	h.h.(prometheus.ExemplarObserver).ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": traceID})
 }
 
 // Seconds counts one duration.

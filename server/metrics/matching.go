@@ -37,6 +37,15 @@ var (
 	// BacklogAge tells how long the oldest task waits.
 	BacklogAge = gauge[TaskQueue](Def{Domain: Matching, Name: "perdure_task_queue_backlog_age_seconds", Unit: "seconds",
 		Help: "Age of the oldest task that waits for a poller, by task queue."})
+	// TaskQueuePollers counts who polls.
+	TaskQueuePollers = gauge[TaskQueue](Def{Domain: Matching, Name: "perdure_task_queue_pollers", Unit: "pollers",
+		Help: "Workers that polled in the last five minutes, by task queue."})
+	// TaskQueueAdded tells how many tasks come.
+	TaskQueueAdded = gauge[TaskQueue](Def{Domain: Matching, Name: "perdure_task_queue_add_rate", Unit: "tasks per second",
+		Help: "Tasks that came over the last half minute, by task queue."})
+	// TaskQueueDispatched tells how many tasks go.
+	TaskQueueDispatched = gauge[TaskQueue](Def{Domain: Matching, Name: "perdure_task_queue_dispatch_rate", Unit: "tasks per second",
+		Help: "Tasks that pollers got over the last half minute, by task queue."})
 	// BacklogWritten counts tasks that went to the durable backlog.
 	BacklogWritten = counter[TaskType](Def{Domain: Matching, Name: "perdure_task_queue_stored_total", Unit: "tasks",
 		Help: "Tasks written to the durable backlog, since nobody polled in time."})

@@ -16,6 +16,15 @@ var (
 	// BuildInfo is 1 for what is running.
 	BuildInfo = gauge[Build](Def{Domain: Process, Name: "perdure_build_info", Unit: "info",
 		Help: "Always 1; the labels tell what is running."})
+	// Series counts what this process shows.
+	Series = gauge[None](Def{Domain: Process, Name: "perdure_metrics_series", Unit: "label sets",
+		Help: "Label sets in use, over all metrics; a histogram shows more than one series for each."})
+	// ScrapeDuration times scrapes.
+	ScrapeDuration = histogram[None](Def{Domain: Process, Name: "perdure_metrics_scrape_duration_seconds", Unit: "seconds", Buckets: fast,
+		Help: "Time one scrape took: gauges read, everything written out."})
+	// TraceSpans counts spans.
+	TraceSpans = counter[Outcome](Def{Domain: Process, Name: "perdure_trace_spans_total", Unit: "spans",
+		Help: "Spans handed to the trace collector, by outcome (exported, failed)."})
 	// LogEvents counts log lines.
 	LogEvents = counter[Level](Def{Domain: Process, Name: "perdure_log_events_total", Unit: "lines",
 		Help: "Log lines written, by level."})

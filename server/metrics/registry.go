@@ -4,15 +4,21 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // SeriesMax is how many label sets one metric may have in one process. It
 // bounds memory and scrape size when somebody makes thousands of task queues.
-const SeriesMax = 2000
+// A histogram has a series for each bucket, so it may have fewer label sets.
+const (
+	SeriesMax          = 2000
+	SeriesHistogramMax = 200
+)
 
 // other is the value of every label of the series that takes the overflow.
 const other = "_other_"
@@ -21,8 +27,10 @@ const other = "_other_"
 // gives handles that do nothing.
 type Registry struct {
 	prom     *prometheus.Registry
+	gatherer prometheus.Gatherer // what scrapes see
 	families map[string]*family
 	overflow *prometheus.CounterVec
+	now      atomic.Int64 // Unix seconds of the last scrape: the clock of expiry
 
 	mu       sync.Mutex
 	onScrape []func()
@@ -35,14 +43,23 @@ type family struct {
 	counter   *prometheus.CounterVec
 	gauge     *prometheus.GaugeVec
 	histogram *prometheus.HistogramVec
-	handles   sync.Map // label struct → handle
-	series    atomic.Int64
+	series    series
+}
+
+// Options say how metrics are shown.
+type Options struct {
+	// Compat adds metrics by the names that community dashboards use.
+	Compat bool
+	// NativeOnly leaves out the buckets of histograms that have the native form, too.
+	NativeOnly bool
 }
 
 // NewRegistry makes a registry with every definition of this package and the
 // Go runtime's and the process's own metrics.
 func NewRegistry() *Registry {
 	r := &Registry{prom: prometheus.NewRegistry(), families: map[string]*family{}}
+	r.now.Store(time.Now().Unix())
+	r.gatherer = r.prom
 	for _, d := range catalogue {
 		f := newFamily(d)
 		r.families[d.Name] = f
@@ -51,6 +68,17 @@ func NewRegistry() *Registry {
 	r.overflow = r.families[SeriesOverflow.Name].counter
 	r.prom.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
+}
+
+// Configure sets how metrics are shown. It is called before anybody scrapes.
+func (r *Registry) Configure(o Options) {
+	r.gatherer = r.prom
+	if o.NativeOnly {
+		r.gatherer = nativeOnly{r.gatherer}
+	}
+	if o.Compat {
+		r.gatherer = prometheus.Gatherers{r.gatherer, compat{r.prom}}
+	}
 }
 
 // OnScrape registers a function that sets gauges just before they are read.
@@ -66,11 +94,31 @@ func (r *Registry) OnScrape(f func()) {
 
 // Handler serves the metrics in the formats Prometheus asks for.
 func (r *Registry) Handler() http.Handler {
-	next := promhttp.HandlerFor(r.prom, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	gather := func() ([]*dto.MetricFamily, error) { return r.gatherer.Gather() }
+	next := promhttp.HandlerFor(prometheus.GathererFunc(gather), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	duration := ScrapeDuration.In(r, None{})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		began := time.Now()
 		r.sample()
+		r.expire(began)
 		next.ServeHTTP(w, req)
+		duration.Since(began)
 	})
+}
+
+// expire drops series that nobody has used for a while and sets the count of those left.
+func (r *Registry) expire(now time.Time) {
+	r.sampling.Lock()
+	defer r.sampling.Unlock()
+	r.now.Store(now.Unix())
+	total := 0
+	for _, f := range r.families {
+		if f.def.ByNamespace {
+			f.series.expire(f, now)
+		}
+		total += f.series.len()
+	}
+	Series.In(r, None{}).Set(float64(total))
 }
 
 // Value reads one series, for tests and for answers to users: the value of a
@@ -100,14 +148,14 @@ func (r *Registry) sample() {
 }
 
 func newFamily(d Def) *family {
-	f := &family{def: d}
+	f := &family{def: d, series: d.newIndex()}
 	switch d.Kind {
 	case KindCounter:
 		f.counter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.Name, Help: d.Help}, d.Labels)
 	case KindGauge:
 		f.gauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.Name, Help: d.Help}, d.Labels)
 	case KindHistogram:
-		f.histogram = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: d.Name, Help: d.Help, Buckets: d.Buckets}, d.Labels)
+		f.histogram = prometheus.NewHistogramVec(histogramOptions(d), d.Labels)
 	}
 	return f
 }
@@ -120,48 +168,5 @@ func (f *family) collector() prometheus.Collector {
 		return f.gauge
 	default:
 		return f.histogram
-	}
-}
-
-// resolve finds or makes the handle of a label set. make gets the label values.
-func resolve[L comparable, H any](r *Registry, d Def, labels L, make func(*family, []string) H) H {
-	f := r.families[d.Name]
-	if h, ok := f.handles.Load(labels); ok {
-		return h.(H)
-	}
-	values := labelValues(labels)
-	if f.series.Add(1) > SeriesMax {
-		f.series.Add(-1)
-		r.overflow.WithLabelValues(d.Name).Inc()
-		for i := range values {
-			values[i] = other
-		}
-		return make(f, values) // not remembered: the set of labels has no bound
-	}
-	h, loaded := f.handles.LoadOrStore(labels, make(f, values))
-	if loaded {
-		f.series.Add(-1)
-	}
-	return h.(H)
-}
-
-// forget drops the series of a label set, so that what is gone is not shown for ever.
-func forget[L comparable](r *Registry, d Def, labels L) {
-	if r == nil {
-		return
-	}
-	f := r.families[d.Name]
-	if _, ok := f.handles.LoadAndDelete(labels); !ok {
-		return
-	}
-	f.series.Add(-1)
-	values := labelValues(labels)
-	switch d.Kind {
-	case KindCounter:
-		f.counter.DeleteLabelValues(values...)
-	case KindGauge:
-		f.gauge.DeleteLabelValues(values...)
-	case KindHistogram:
-		f.histogram.DeleteLabelValues(values...)
 	}
 }

@@ -12,6 +12,9 @@ type LongPoll struct{ Method, Outcome string }
 // Rejection labels a call refused by a limit. Scope is host or namespace, Cause the resource.
 type Rejection struct{ Namespace, Scope, Cause string }
 
+// Message labels a message. Dir is request or response.
+type Message struct{ Method, Dir string }
+
 // HTTPCall labels one finished HTTP request.
 type HTTPCall struct{ Method, Code string }
 
@@ -28,6 +31,12 @@ var (
 	// GRPCInflight counts RPCs under way.
 	GRPCInflight = gauge[Method](Def{Domain: RPC, Name: "perdure_grpc_inflight", Unit: "requests",
 		Help: "RPCs under way, long polls included."})
+	// GRPCMessageBytes tells how large messages are.
+	GRPCMessageBytes = histogram[Message](Def{Domain: RPC, Name: "perdure_grpc_message_bytes", Unit: "bytes", Buckets: size,
+		Help: "Size of requests and responses of RPCs, by dir (request, response)."})
+	// Panics counts faults of the server itself.
+	Panics = counter[Method](Def{Domain: RPC, Name: "perdure_panics_total", Unit: "panics",
+		Help: "Panics while an RPC was answered: each is a fault of the server, and the log has its stack."})
 	// RateLimitRejected counts calls refused by a limit.
 	RateLimitRejected = counter[Rejection](Def{Domain: RPC, Name: "perdure_ratelimit_rejected_total", Unit: "requests",
 		Help: "Calls refused with RESOURCE_EXHAUSTED, by scope and cause."})

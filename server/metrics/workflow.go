@@ -6,6 +6,15 @@ const Workflow Domain = "Workflows"
 // Started labels a new run. Kind is start, signal_with_start, child, continue_as_new, retry, cron.
 type Started struct{ Namespace, Kind string }
 
+// TaskFailure labels a failed workflow task. Cause is the name of the API's enumeration in snake case.
+type TaskFailure struct{ Namespace, Cause string }
+
+// Timeout labels a time-out: schedule_to_start, schedule_to_close, start_to_close, heartbeat.
+type Timeout struct{ Namespace, Kind string }
+
+// EventType is the type of a history event in snake case.
+type EventType struct{ Event string }
+
 // Chore names something the worker service does on its own: retention,
 // list_namespaces, delete_runs, drop_task_queues, drop_deployments, remove_namespace.
 type Chore struct{ Chore string }
@@ -29,6 +38,18 @@ var (
 	// Activities counts activities that ended; retried attempts are not among them.
 	Activities = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_activity_total", Unit: "activities",
 		Help: "Activities ended, retries over, by outcome (completed, failed, canceled, timed_out)."})
+	// WorkflowTaskFailures counts workflow tasks that workers or the server failed.
+	WorkflowTaskFailures = counter[TaskFailure](Def{Domain: Workflow, Name: "perdure_workflow_task_failed_total", Unit: "tasks",
+		Help: "Workflow tasks that failed, by cause, such as non_deterministic_error; attempts after the first of a task write no event and are left out."})
+	// ActivityTimeouts counts activities that ended by a time-out.
+	ActivityTimeouts = counter[Timeout](Def{Domain: Workflow, Name: "perdure_activity_timeout_total", Unit: "activities",
+		Help: "Activities ended by a time-out, by kind (schedule_to_start, schedule_to_close, start_to_close, heartbeat)."})
+	// ActivityAttempts tells how often activities were tried.
+	ActivityAttempts = histogram[None](Def{Domain: Workflow, Name: "perdure_activity_attempts", Unit: "attempts", Buckets: count,
+		Help: "Attempts an activity had taken when it ended."})
+	// Events counts what is written to histories.
+	Events = counter[EventType](Def{Domain: Workflow, Name: "perdure_events_total", Unit: "events",
+		Help: "Events written to histories, by type: what workflows do."})
 	// Signals counts accepted signals.
 	Signals = counter[Namespaced](Def{Domain: Workflow, Name: "perdure_signals_total", Unit: "signals",
 		Help: "Signals written to a history."})
@@ -53,6 +74,15 @@ var (
 	// ChoresFailed counts attempts of the worker service that failed and are repeated.
 	ChoresFailed = counter[Chore](Def{Domain: Workflow, Name: "perdure_chores_failed_total", Unit: "attempts",
 		Help: "Attempts of the worker service (retention, removal of namespaces) that failed and are tried again."})
+	// ChoreDuration times one look at everything.
+	ChoreDuration = histogram[Chore](Def{Domain: Workflow, Name: "perdure_chore_duration_seconds", Unit: "seconds", Buckets: slow,
+		Help: "Time one round of a chore took, over all namespaces."})
+	// ChoreLastSuccess tells when a chore last went through.
+	ChoreLastSuccess = gauge[Chore](Def{Domain: Workflow, Name: "perdure_chore_last_success_timestamp_seconds", Unit: "seconds",
+		Help: "Unix time of the end of a chore's last round that had no failure; at first the start of the process."})
+	// ChorePeriod tells how often a chore should go through.
+	ChorePeriod = gauge[Chore](Def{Domain: Workflow, Name: "perdure_chore_period_seconds", Unit: "seconds",
+		Help: "Time until a chore's next round."})
 	// LongPolls counts clients that wait for an execution to change.
 	LongPolls = gauge[None](Def{Domain: Workflow, Name: "perdure_long_polls_waiting", Unit: "calls",
 		Help: "Calls that wait for an execution to change: history, updates, results."})

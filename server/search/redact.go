@@ -81,3 +81,21 @@ func isNumberByte(c byte) bool {
 func isNameByte(c byte) bool {
 	return c == '_' || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
+
+// FillParameters puts a value in the place of each parameter of a saved
+// filter, such as :days, and returns the names of the parameters.
+func FillParameters(text, value string) (filled string, names []string) {
+	var b strings.Builder
+	for rest := text; rest != ""; {
+		if length := 1 + span(rest[1:], isNameByte); rest[0] == ':' && length > 1 {
+			b.WriteString(value)
+			names = append(names, rest[1:length])
+			rest = rest[length:]
+			continue
+		}
+		_, length := token(rest)
+		b.WriteString(rest[:length])
+		rest = rest[length:]
+	}
+	return b.String(), names
+}

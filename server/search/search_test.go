@@ -59,3 +59,9 @@ func FuzzRedact(f *testing.F) {
 	f.Add("`a' = \"b")
 	f.Fuzz(func(t *testing.T, text string) { search.Redact(text) })
 }
+
+func TestFillParameters(t *testing.T) {
+	filled, names := search.FillParameters("City = :city AND x IN (:a,:b2) AND t > 'at 10:30' AND `odd:name` = 1 AND y = : z", "''")
+	require.Equal(t, "City = '' AND x IN ('','') AND t > 'at 10:30' AND `odd:name` = 1 AND y = : z", filled)
+	require.Equal(t, []string{"city", "a", "b2"}, names)
+}

@@ -74,7 +74,7 @@ func TestMetricsPort(t *testing.T) {
 func TestTracingIsOffByDefault(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
-	tracing, err := telemetry.StartTracing(t.Context(), "1")
+	tracing, err := telemetry.StartTracing(t.Context(), "1", nil)
 	require.NoError(t, err)
 	require.False(t, tracing.On())
 	require.Empty(t, tracing.ServerOptions())
@@ -82,13 +82,13 @@ func TestTracingIsOffByDefault(t *testing.T) {
 
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	t.Setenv("OTEL_SDK_DISABLED", "true")
-	tracing, err = telemetry.StartTracing(t.Context(), "1")
+	tracing, err = telemetry.StartTracing(t.Context(), "1", nil)
 	require.NoError(t, err)
 	require.False(t, tracing.On())
 
 	t.Setenv("OTEL_SDK_DISABLED", "")
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-	_, err = telemetry.StartTracing(t.Context(), "1")
+	_, err = telemetry.StartTracing(t.Context(), "1", nil)
 	require.EqualError(t, err, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf: only grpc is supported")
 }
 
@@ -107,7 +107,8 @@ func TestSpansReachTheCollector(t *testing.T) {
 	sink := &collector{got: make(chan *collectorpb.ExportTraceServiceRequest, 1)}
 	address := serve(t, func(s *grpc.Server) { collectorpb.RegisterTraceServiceServer(s, sink) })
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+address)
-	tracing, err := telemetry.StartTracing(t.Context(), "1.2.3")
+	reg := metrics.NewRegistry()
+	tracing, err := telemetry.StartTracing(t.Context(), "1.2.3", reg)
 	require.NoError(t, err)
 	require.True(t, tracing.On())
 
@@ -125,6 +126,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	require.NoError(t, tracing.Stop(ctx))
+	require.Equal(t, 1.0, reg.Value("perdure_trace_spans_total", "exported"))
 	spans := (<-sink.got).GetResourceSpans()[0]
 	require.Equal(t, "test.Service/Check", spans.GetScopeSpans()[0].GetSpans()[0].GetName())
 	attributes := map[string]string{}

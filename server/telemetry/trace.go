@@ -16,6 +16,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
+
+	"perdure/server/metrics"
 )
 
 // Tracing makes spans and exports them. It is off unless the standard OTEL_*
@@ -29,7 +31,7 @@ type Tracing struct {
 // it on, OTEL_SDK_DISABLED=true or OTEL_TRACES_EXPORTER=none off. Service name
 // is "perdure" unless OTEL_SERVICE_NAME says otherwise. An unreachable
 // collector is no error: spans are dropped, nothing waits.
-func StartTracing(ctx context.Context, version string) (*Tracing, error) {
+func StartTracing(ctx context.Context, version string, reg *metrics.Registry) (*Tracing, error) {
 	on, err := tracingWanted(os.Getenv)
 	if err != nil || !on {
 		return &Tracing{}, err
@@ -44,7 +46,31 @@ func StartTracing(ctx context.Context, version string) (*Tracing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read OTEL resource variables: %w", err)
 	}
-	return &Tracing{sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res))}, nil
+	return &Tracing{sdktrace.NewTracerProvider(sdktrace.WithBatcher(newCountedExporter(exporter, reg)), sdktrace.WithResource(res))}, nil
+}
+
+// countedExporter counts spans on their way out.
+type countedExporter struct {
+	sdktrace.SpanExporter
+	exported, failed metrics.Counter
+}
+
+func newCountedExporter(next sdktrace.SpanExporter, reg *metrics.Registry) countedExporter {
+	return countedExporter{
+		next,
+		metrics.TraceSpans.In(reg, metrics.Outcome{Outcome: "exported"}),
+		metrics.TraceSpans.In(reg, metrics.Outcome{Outcome: "failed"}),
+	}
+}
+
+func (e countedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	if err != nil {
+		e.failed.Add(float64(len(spans)))
+	} else {
+		e.exported.Add(float64(len(spans)))
+	}
+	return err
 }
 
 func tracingWanted(env func(string) string) (bool, error) {

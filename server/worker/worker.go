@@ -45,6 +45,7 @@ type Config struct {
 type Service struct {
 	config Config
 	kicked chan struct{}
+	failed int // chores that failed so far; only run's goroutine uses it
 	stop   context.CancelFunc
 	done   chan struct{}
 }
@@ -88,6 +89,7 @@ func (s *Service) run(ctx context.Context) {
 	timer := s.config.Clock.NewTimer(firstWait)
 	defer timer.Stop()
 	nextSweep := s.config.Clock.Now().Add(firstWait)
+	s.measureStart()
 	for {
 		select {
 		case <-ctx.Done():
@@ -97,15 +99,35 @@ func (s *Service) run(ctx context.Context) {
 		}
 		began := s.config.Clock.Now()
 		due := !began.Before(nextSweep)
+		failedBefore := s.failed
 		nextLook := s.round(ctx, due)
 		if now := s.config.Clock.Now(); due {
-			nextSweep = now.Add(max(s.config.SweepInterval, restFactor*now.Sub(began)))
+			rest := max(s.config.SweepInterval, restFactor*now.Sub(began))
+			nextSweep = now.Add(rest)
+			s.measureSweep(now, now.Sub(began), rest, s.failed == failedBefore && ctx.Err() == nil)
 		}
 		wake := nextSweep
 		if !nextLook.IsZero() && nextLook.Before(wake) {
 			wake = nextLook
 		}
 		timer.Reset(wake.Sub(s.config.Clock.Now()))
+	}
+}
+
+// measureStart makes the age of the last success count from now on.
+func (s *Service) measureStart() {
+	labels := metrics.Chore{Chore: "retention"}
+	metrics.ChorePeriod.In(s.config.Metrics, labels).Set(max(s.config.SweepInterval, firstWait).Seconds())
+	metrics.ChoreLastSuccess.In(s.config.Metrics, labels).Set(float64(s.config.Clock.Now().UnixMilli()) / 1000)
+}
+
+// measureSweep tells of one look at all namespaces. The chore is retention, its reason.
+func (s *Service) measureSweep(now time.Time, took, rest time.Duration, whole bool) {
+	labels := metrics.Chore{Chore: "retention"}
+	metrics.ChoreDuration.In(s.config.Metrics, labels).Seconds(took)
+	metrics.ChorePeriod.In(s.config.Metrics, labels).Set((took + rest).Seconds())
+	if whole {
+		metrics.ChoreLastSuccess.In(s.config.Metrics, labels).Set(float64(now.UnixMilli()) / 1000)
 	}
 }
 
@@ -186,6 +208,7 @@ func (s *Service) note(ctx context.Context, chore, namespace string, err error) 
 	if ctx.Err() != nil {
 		return
 	}
+	s.failed++
 	metrics.ChoresFailed.In(s.config.Metrics, metrics.Chore{Chore: chore}).Inc()
 	s.config.Logger.WarnContext(ctx, "a chore failed and is tried again", "chore", chore, "namespace", namespace, "error", err)
 }

@@ -132,11 +132,20 @@ func TestChoreFails(t *testing.T) {
 			namespaces: []*cluster.Namespace{open("a", time.Hour), open("b", time.Hour)},
 			due:        map[string]int{"a": 1, "b": 1}, fail: errors.New("the store is away"),
 		}
-		start(t, h)
+		s := start(t, h)
+		began := time.Now()
+		lastSuccess := func() time.Time {
+			seconds := s.config.Metrics.Value("perdure_chore_last_success_timestamp_seconds", "retention")
+			return time.UnixMilli(int64(seconds * 1000))
+		}
 		time.Sleep(firstWait)
 		h.look(func() { require.Equal(t, map[string]int{"a": 1, "b": 0}, h.due) })
+		require.WithinDuration(t, began, lastSuccess(), time.Second, "no round went through yet")
 		time.Sleep(interval + time.Millisecond)
 		h.look(func() { require.Zero(t, h.due["a"]) })
+		require.WithinDuration(t, time.Now(), lastSuccess(), time.Second)
+		require.Equal(t, interval.Seconds(), s.config.Metrics.Value("perdure_chore_period_seconds", "retention"))
+		require.Equal(t, 1.0, s.config.Metrics.Value("perdure_chores_failed_total", "retention"))
 	})
 }
 

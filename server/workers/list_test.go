@@ -74,16 +74,16 @@ func TestFilters(t *testing.T) {
 func TestBadFilters(t *testing.T) {
 	r := newRig(t)
 	for filter, want := range map[string]string{
-		"Nope = 1":                     "invalid query: invalid search attribute: Nope",
-		"taskqueue = 'orders'":         "invalid query: invalid search attribute: taskqueue",
-		"TaskQueue = orders":           `invalid query: operation is not supported: column name on the right side of comparison expression (did you forget to quote "orders"?)`,
-		"Status = 'Resting'":           "invalid query: invalid expression: invalid Status value 'Resting'",
-		"WorkerStatus = 'running'":     "invalid query: invalid expression: invalid WorkerStatus value 'running'",
-		"StartTime > 'yesterday'":      "invalid query: invalid expression: unable to parse datetime 'yesterday'",
+		"Nope = 1":                     "invalid query: invalid search attribute: Nope (byte 1)",
+		"taskqueue = 'orders'":         "invalid query: invalid search attribute: taskqueue (byte 1; did you mean TaskQueue?)",
+		"TaskQueue = orders":           `invalid query: operation is not supported: column name on the right side of comparison expression (did you forget to quote "orders"?) (byte 1)`,
+		"Status = 'Resting'":           "invalid query: invalid expression: invalid Status value 'Resting' (byte 1)",
+		"WorkerStatus = 'running'":     "invalid query: invalid expression: invalid WorkerStatus value 'running' (byte 1)",
+		"StartTime > 'yesterday'":      "invalid query: invalid expression: unable to parse datetime 'yesterday' (byte 1)",
 		"TaskQueue = 'a' ORDER BY a":   "invalid query: operation is not supported: 'ORDER BY' clause",
 		"GROUP BY SdkName":             "invalid query: operation is not supported: 'GROUP BY' clause",
-		"TaskQueue LIKE 'o%'":          "invalid query: operation is not supported: operator 'LIKE' not supported for Keyword type search attribute 'TaskQueue'",
-		"StartTime STARTS_WITH '2026'": "invalid query: invalid expression: unable to parse datetime '2026'",
+		"StartTime LIKE 'o%'":          "invalid query: invalid expression: unable to parse datetime 'o%' (byte 1)",
+		"StartTime STARTS_WITH '2026'": "invalid query: invalid expression: unable to parse datetime '2026' (byte 1)",
 	} {
 		_, err := r.registry.ListWorkers(t.Context(), shop, &workflowservice.ListWorkersRequest{Query: filter})
 		require.Equal(t, serviceerror.NewInvalidArgument(want), err, filter)

@@ -71,10 +71,14 @@ func stringList(data []byte) (any, error) {
 		return list, nil
 	}
 	var nested [][]string
-	if json.Unmarshal(data, &nested) == nil && len(nested) == 1 {
+	switch {
+	case json.Unmarshal(data, &nested) != nil || len(nested) != 1:
+		return nil, err
+	case len(nested[0]) == 0:
+		return nil, nil
+	default:
 		return nested[0], nil
 	}
-	return nil, err
 }
 
 // Encode is the inverse of Decode, with the type in the metadata. It panics

@@ -5,12 +5,17 @@ import (
 	"unicode"
 )
 
-// Words cuts a Text into the words by which it is found: runs of letters and
-// digits in lower case, Latin letters without accents, each word once.
+// Tokens cuts a Text into the words by which it is found, in order: runs of
+// letters and digits in lower case, Latin letters without accents.
+func Tokens(text string) []string {
+	return strings.FieldsFunc(fold(text), func(r rune) bool { return !isWordRune(r) })
+}
+
+// Words returns each of the Tokens once.
 func Words(text string) []string {
 	seen := map[string]bool{}
 	var words []string
-	for _, word := range strings.FieldsFunc(fold(text), func(r rune) bool { return !isWordRune(r) }) {
+	for _, word := range Tokens(text) {
 		if !seen[word] {
 			seen[word] = true
 			words = append(words, word)

@@ -31,6 +31,14 @@ func compile(x query.Expr) filter {
 		return placeOf(x.Field).startsWith(x.Prefix.String).when(x.Negated)
 	case *query.IsNull:
 		return placeOf(x.Field).present().when(!x.Negated)
+	case *query.Like:
+		return compileLike(x).when(x.Negated)
+	case *query.CompareFields:
+		return compilePair(x)
+	case *query.Phrase:
+		return compilePhrase(x)
+	case *query.Exists:
+		return compileExists(x)
 	default:
 		panic("the query is not checked")
 	}

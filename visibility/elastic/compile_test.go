@@ -63,7 +63,7 @@ const boolDepthMax = 30
 // TestDeepFiltersStayShallow nests as deep as the parser allows, with AND and OR in turns.
 func TestDeepFiltersStayShallow(t *testing.T) {
 	text := "env = 'a'"
-	for i := range 30 {
+	for i := range 20 {
 		word := []string{" AND ", " OR NOT "}[i%2]
 		text = "env = 'x'" + word + "(" + text + ")"
 	}
@@ -74,8 +74,8 @@ func TestDeepFiltersStayShallow(t *testing.T) {
 
 func TestDrawnFiltersCompileToJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := &query.Query{Where: visibilitytest.DrawExpr(t, 5)}
-		require.NoError(t, query.Check(q, visibilitytest.CorpusTypes()))
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 5, query.AllFeatures)}
+		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		text, err := json.Marshal(inNamespace("ns", compile(q.Where)))
 		require.NoError(t, err)
 		require.True(t, json.Valid(text))
@@ -86,7 +86,7 @@ func TestDrawnFiltersCompileToJSON(t *testing.T) {
 func ourNames() map[string]bool {
 	names := map[string]bool{}
 	for _, name := range strings.Fields(`bool filter must_not should minimum_should_match term terms range exists field prefix value
-		match_all match_none gt gte lt lte`) {
+		match_all match_none gt gte lt lte wildcard case_insensitive match_phrase`) {
 		names[name] = true
 	}
 	for name := range mapping()["properties"].(object) {
@@ -122,7 +122,7 @@ func FuzzCompile(f *testing.F) {
 	names := ourNames()
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := query.Parse(text)
-		if err != nil || query.Check(q, visibilitytest.CorpusTypes()) != nil {
+		if err != nil || query.CheckWith(q, visibilitytest.CorpusOptions()) != nil {
 			return
 		}
 		body, err := json.Marshal(inNamespace("ns", compile(q.Where)))

@@ -11,6 +11,7 @@ import (
 
 	"perdure/visibility"
 	"perdure/visibility/attr"
+	"perdure/visibility/eval"
 )
 
 // appendAction appends the two lines by which a bulk request writes a record.
@@ -130,6 +131,11 @@ func asNumber(value any) int64 {
 // attribute collects what finds an attribute without a field of its own.
 func (d *document) attribute(name string, value attr.Value) {
 	key := attributeKey(name, value.Type)
+	if _, isItems := value.Value.([]eval.Row); isItems {
+		key = attributeKey(name, 0)
+		d.terms = append(d.terms, key)
+		return
+	}
 	d.terms = append(d.terms, key)
 	var list []string
 	switch v := value.Value.(type) {
@@ -137,7 +143,7 @@ func (d *document) attribute(name string, value attr.Value) {
 		list = v
 	case string:
 		if value.Type == enumspb.INDEXED_VALUE_TYPE_TEXT {
-			d.words = append(d.words, wordsText(key, attr.Words(v)))
+			d.words = append(d.words, wordsText(key, attr.Tokens(v)))
 			return
 		}
 		list = []string{v}

@@ -53,7 +53,7 @@ func TestDocument(t *testing.T) {
 	want := `{"namespace_id":"ns","bucket":1704067200000000000,"workflow_id":"w","run_id":"r","workflow_type":"type","task_queue":"queue",
 		"status_code":"8000000000000002","status":"Completed","started_at":1704067200000,"closed_at":1704067200000,"start_time":1704067200000000005,"execution_time":1704067200000000005,"close_time":1704067200000000012,
 		"duration":7,"history_length":11,"history_size_bytes":22,"state_transition_count":33,"parent_workflow_id":"p","division":"division",
-		"words":["1:notes=hello 1:notes=world"],
+		"words":["1:notes=hello 1:notes=hello 1:notes=world"],
 		"values":{"2:^env":["a\"b"],"3:n":["7fffffffffffffff"],"4:d%2ex":["bff8000000000000"],"5:flag":["1"],
 			"6:due":["064004067200000000005"],"7:tags":["x","y"]}}`
 	rest, err := json.Marshal(got)

@@ -14,6 +14,7 @@ import (
 	"perdure/internal/estest"
 	"perdure/visibility"
 	"perdure/visibility/elastic"
+	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
 )
 
@@ -31,7 +32,7 @@ func open(t testing.TB, url string) *elastic.Store {
 func TestStore(t *testing.T) {
 	s := open(t, estest.URL(t))
 	require.Equal(t, "elasticsearch", s.Name())
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, query.AllFeatures, func(*testing.T) visibility.Store { return s })
 }
 
 // TestInventory compares what the store sums up with what was written.

@@ -2,16 +2,19 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"math"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/visibility"
-	"perdure/visibility/attr"
 	"perdure/visibility/eval"
 	"perdure/visibility/query"
 )
+
+// candidatesPerPage is how many records one request reads where the records decide.
+const candidatesPerPage = 1000
 
 // List implements visibility.Store.
 func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
@@ -19,28 +22,91 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	if err != nil {
 		return nil, nil, err
 	}
-	body := object{
-		"query": inNamespace(req.NamespaceID, compile(req.Query.Where)),
-		"size":  req.Size() + 1, "version": true, "_source": fieldRecord, "track_total_hits": false,
-		"sort": []object{descending("close_time"), descending("start_time"), descending("run_id")},
-	}
-	if after != nil {
-		body["search_after"] = []any{after.CloseKey, after.StartNanos, after.RunID}
-	}
-	var found searchAnswer
-	if err := s.search(ctx, body, &found); err != nil {
+	r := s.listReader(req)
+	r.after = after
+	var page []*visibility.Record
+	err = r.each(ctx, func(rec *visibility.Record) bool {
+		page = append(page, rec)
+		return len(page) <= req.Size()
+	})
+	if err != nil {
 		return nil, nil, fmt.Errorf("list visibility: %w", err)
 	}
-	records, err := found.records(req.NamespaceID)
-	if err != nil || len(records) <= req.Size() {
-		return records, nil, err
+	if len(page) <= req.Size() {
+		return page, nil, nil
 	}
-	page := records[:req.Size()]
-	return page, visibility.PositionOf(page[len(page)-1]).Token(req), nil
+	page = page[:req.Size()]
+	return page, visibility.PositionOf(req.Query, page[len(page)-1]).Token(req), nil
 }
 
-func descending(field string) object {
-	return object{field: object{"order": "desc", "missing": "_first"}}
+// listReader reads as much as a page needs, and one record more, which tells that there is another page.
+func (s *Store) listReader(req visibility.ListRequest) *reader {
+	r := s.newReader(req.NamespaceID, req.Query)
+	r.order = req.Query
+	r.size = req.Size() + 1
+	if r.filter.loose {
+		r.size = candidatesPerPage
+	}
+	return r
+}
+
+// reader goes through the records of a query.
+type reader struct {
+	store       *Store
+	namespaceID string
+	query       *query.Query
+	filter      filter
+	order       *query.Query // whose order it goes by
+	after       visibility.Position
+	size        int // records of one request
+}
+
+func (s *Store) newReader(namespaceID string, q *query.Query) *reader {
+	return &reader{store: s, namespaceID: namespaceID, query: q, filter: compile(q.Where)}
+}
+
+// each visits records in order until visit returns false.
+func (r *reader) each(ctx context.Context, visit func(*visibility.Record) bool) error {
+	for {
+		records, err := r.read(ctx)
+		if err != nil {
+			return err
+		}
+		for _, rec := range records {
+			if r.filter.loose && !eval.Match(r.query.Where, visibility.Row(rec)) {
+				continue
+			}
+			if !visit(rec) {
+				return nil
+			}
+		}
+		if len(records) < r.size {
+			return nil
+		}
+		r.after = visibility.PositionOf(r.order, records[len(records)-1])
+	}
+}
+
+// read returns the next records, whether or not they are kept.
+func (r *reader) read(ctx context.Context) ([]*visibility.Record, error) {
+	var found searchAnswer
+	if err := r.store.search(ctx, r.body(), &found); err != nil {
+		return nil, err
+	}
+	return found.records(r.namespaceID)
+}
+
+func (r *reader) body() object {
+	terms := r.order.Order()
+	body := object{
+		"query": inNamespace(r.namespaceID, r.filter),
+		"size":  r.size, "version": true, "_source": fieldRecord, "track_total_hits": false,
+		"sort": sorts(terms),
+	}
+	if r.after != nil {
+		body["search_after"] = searchAfter(terms, r.after)
+	}
+	return body
 }
 
 // records decodes what was found.
@@ -56,69 +122,70 @@ func (a *searchAnswer) records(namespaceID string) ([]*visibility.Record, error)
 	return records, nil
 }
 
-// groupsMax is how many groups a count can have.
-const groupsMax = 10_000
-
-// Count implements visibility.Store.
-func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
-	body := object{"query": inNamespace(namespaceID, compile(q.Where)), "size": 0, "track_total_hits": true}
-	if len(q.GroupBy) > 0 {
-		field := columns[q.GroupBy[0]].field
-		body["aggs"] = object{
-			"groups": object{"terms": object{"field": field, "size": groupsMax}},
-			"absent": object{"missing": object{"field": field}},
-		}
+// sortField is where the values of an attribute are to sort and group by.
+func sortField(field query.Field) (name string, number bool) {
+	if c, ok := columns[field.Name]; ok {
+		return c.field, c.number
 	}
-	var found searchAnswer
-	if err := s.search(ctx, body, &found); err != nil {
-		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
-	}
-	result := visibility.CountResult{Total: found.Hits.Total.Value}
-	if len(q.GroupBy) > 0 {
-		groups, err := found.groups(q.GroupBy[0])
-		if err != nil {
-			return visibility.CountResult{}, err
-		}
-		result.Groups = visibility.Groups(q.GroupBy[0], groups)
-	}
-	return result, nil
+	return fieldValues + "." + attributeKey(field.Name, field.Type), false
 }
 
-func (a *searchAnswer) groups(name string) ([]eval.Group, error) {
-	var terms struct {
-		Buckets []struct {
-			Key   string `json:"key"`
-			Count int64  `json:"doc_count"`
-		} `json:"buckets"`
-	}
-	var absent struct {
-		Count int64 `json:"doc_count"`
-	}
-	if err := json.Unmarshal(a.Aggregations["groups"], &terms); err != nil {
-		return nil, fmt.Errorf("read groups: %w", err)
-	}
-	if err := json.Unmarshal(a.Aggregations["absent"], &absent); err != nil {
-		return nil, fmt.Errorf("read groups: %w", err)
-	}
-	var groups []eval.Group
-	if absent.Count > 0 {
-		groups = append(groups, eval.Group{Count: absent.Count})
-	}
-	for _, bucket := range terms.Buckets {
-		value, err := original(bucket.Key, typeOfGroup(name))
-		if err != nil {
-			return nil, fmt.Errorf("read groups: %w", err)
+func sorts(terms []query.OrderTerm) []object {
+	out := make([]object, len(terms))
+	for i, term := range terms {
+		name, _ := sortField(term.Field)
+		options := object{"order": "asc", "missing": "_last"}
+		if term.Descending {
+			options["order"] = "desc"
 		}
-		groups = append(groups, eval.Group{Value: value, Count: bucket.Count})
+		if term.NullsFirst {
+			options["missing"] = "_first"
+		}
+		if term.Field.Type == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST {
+			options["mode"] = "min" // by the least element, in both directions
+		}
+		out[i] = object{name: options}
 	}
-	eval.SortGroups(groups)
-	return groups, nil
+	return out
 }
 
-// typeOfGroup is the type of a column as it is stored.
-func typeOfGroup(name string) enumspb.IndexedValueType {
-	if name == attr.ExecutionStatus {
-		return enumspb.INDEXED_VALUE_TYPE_INT
+// searchAfter is a position in the form of the fields that are sorted by.
+func searchAfter(terms []query.OrderTerm, p visibility.Position) []any {
+	out := make([]any, len(terms))
+	for i, term := range terms {
+		_, number := sortField(term.Field)
+		switch {
+		case p[i] == nil && number:
+			out[i] = absentNumber(term)
+		case p[i] == nil:
+		case number:
+			out[i] = asNumber(p[i])
+		default:
+			out[i] = sortable(p[i])
+		}
 	}
-	return enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	return out
+}
+
+// absentNumber is what Elasticsearch takes an absent number for in an order.
+func absentNumber(term query.OrderTerm) int64 {
+	if term.Descending == term.NullsFirst {
+		return math.MaxInt64
+	}
+	return math.MinInt64
+}
+
+// valueOf is the inverse of the stored form of an attribute.
+func valueOf(field query.Field, stored any) (any, error) {
+	switch stored := stored.(type) {
+	case string:
+		return original(stored, field.Type)
+	case int64:
+		if field.Type == enumspb.INDEXED_VALUE_TYPE_DATETIME {
+			return time.Unix(0, stored).UTC(), nil
+		}
+		return stored, nil
+	default:
+		return nil, nil
+	}
 }

@@ -8,7 +8,6 @@ package eval
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +44,14 @@ func Match(x query.Expr, row Row) bool {
 		return (ok && strings.HasPrefix(value, x.Prefix.String)) != x.Negated
 	case *query.IsNull:
 		return (row.get(x.Field) == nil) != x.Negated
+	case *query.CompareFields:
+		return matchFields(x, row)
+	case *query.Like:
+		return matchLike(x, row) != x.Negated
+	case *query.Phrase:
+		return matchPhrase(x, row)
+	case *query.Exists:
+		return matchExists(x, row)
 	default:
 		panic("the query is not checked")
 	}
@@ -125,13 +132,8 @@ func compare(value any, v query.Value) (order int, ok bool) {
 	switch value := value.(type) {
 	case string:
 		return strings.Compare(value, v.String), v.Kind == query.String
-	case int64:
-		if v.Kind == query.Double {
-			return compareIntDouble(value, v.Double), true
-		}
-		return cmp.Compare(value, v.Int), v.Kind == query.Int
-	case float64:
-		return cmp.Compare(value, v.Double), v.Kind == query.Double
+	case int64, float64:
+		return compareNumber(value, v)
 	case bool:
 		return cmp.Compare(asInt(value), asInt(v.Bool)), v.Kind == query.Bool
 	case time.Time:
@@ -141,19 +143,16 @@ func compare(value any, v query.Value) (order int, ok bool) {
 	}
 }
 
-// compareIntDouble compares exactly; f is no whole number, or beyond all of int64.
-func compareIntDouble(i int64, f float64) int {
-	switch {
-	case f >= -math.MinInt64:
-		return -1
-	case f < math.MinInt64:
-		return 1
-	default:
-		if i <= int64(math.Floor(f)) {
-			return -1
-		}
-		return 1
+// compareNumber compares exactly.
+func compareNumber(value any, v query.Value) (order int, ok bool) {
+	if v.Kind != query.Int && v.Kind != query.Double {
+		return 0, false
 	}
+	if i, isInt := value.(int64); isInt {
+		return query.CompareNumbers(query.Value{Kind: query.Int, Int: i}, v), true
+	}
+	f, isDouble := value.(float64)
+	return query.CompareNumbers(query.Value{Kind: query.Double, Double: f}, v), isDouble
 }
 
 func asInt(b bool) int {
@@ -163,79 +162,43 @@ func asInt(b bool) int {
 	return 0
 }
 
-// Order compares rows by the default order: open ones first, the latest start
-// first; then closed ones, the latest close first; then by run id descending.
-func Order(a, b Row) int {
-	if order := orderTime(a, b, attr.CloseTime); order != 0 {
-		return order
+// matchFields compares two attributes of the row.
+func matchFields(x *query.CompareFields, row Row) bool {
+	left, right := row.get(x.Left), row.get(x.Right)
+	if left == nil || right == nil {
+		return x.Op == query.NotEqual
 	}
-	if order := orderTime(a, b, attr.StartTime); order != 0 {
-		return order
-	}
-	aRun, _ := a[attr.RunID].Value.(string)
-	bRun, _ := b[attr.RunID].Value.(string)
-	return strings.Compare(bRun, aRun)
-}
-
-// orderTime puts the absent and then the later one first.
-func orderTime(a, b Row, name string) int {
-	aTime, aOK := a[name].Value.(time.Time)
-	bTime, bOK := b[name].Value.(time.Time)
-	switch {
-	case aOK && bOK:
-		return bTime.Compare(aTime)
-	case aOK == bOK:
-		return 0
-	case bOK:
-		return -1
+	order := CompareValues(left, right)
+	switch x.Op {
+	case query.Equal:
+		return order == 0
+	case query.NotEqual:
+		return order != 0
 	default:
-		return 1
+		return holds(x.Op, order)
 	}
 }
 
-// Group is a group of a GROUP BY.
-type Group struct {
-	Value any // of the attribute grouped by; nil where it is absent
-	Count int64
-}
-
-// Groups counts rows by an attribute, the largest group first, then by value
-// with the absent one last.
-func Groups(name string, rows []Row) []Group {
-	counts := map[any]int64{}
-	for _, row := range rows {
-		counts[row[name].Value]++
+// matchPhrase tells whether the words stand one behind the other in a Text.
+func matchPhrase(x *query.Phrase, row Row) bool {
+	value, ok := row.get(x.Field).(string)
+	if !ok {
+		return false
 	}
-	groups := make([]Group, 0, len(counts))
-	for value, count := range counts {
-		groups = append(groups, Group{Value: value, Count: count})
-	}
-	SortGroups(groups)
-	return groups
-}
-
-// SortGroups orders groups as Groups returns them.
-func SortGroups(groups []Group) {
-	slices.SortFunc(groups, func(a, b Group) int {
-		if order := cmp.Compare(b.Count, a.Count); order != 0 {
-			return order
+	tokens := attr.Tokens(value)
+	for ; len(tokens) >= len(x.Words); tokens = tokens[1:] {
+		if slices.Equal(tokens[:len(x.Words)], x.Words) {
+			return true
 		}
-		return compareGroupValues(a.Value, b.Value)
-	})
-}
-
-func compareGroupValues(a, b any) int {
-	switch {
-	case a == nil || b == nil:
-		return cmp.Compare(asInt(a == nil), asInt(b == nil))
-	case isInt(a):
-		return cmp.Compare(a.(int64), b.(int64))
-	default:
-		return strings.Compare(a.(string), b.(string))
 	}
+	return false
 }
 
-func isInt(v any) bool {
-	_, ok := v.(int64)
-	return ok
+// ItemsKey is where a row has its pending items of a kind, as a []Row. No
+// attribute has such a name.
+func ItemsKey(kind string) string { return "items of " + kind }
+
+func matchExists(x *query.Exists, row Row) bool {
+	items, _ := row[ItemsKey(x.Kind)].Value.([]Row)
+	return slices.ContainsFunc(items, func(item Row) bool { return Match(x.Where, item) })
 }

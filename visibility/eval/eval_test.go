@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"perdure/visibility"
-	"perdure/visibility/attr"
 	"perdure/visibility/eval"
 	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
@@ -86,10 +85,24 @@ func TestMatch(t *testing.T) {
 // TestComplement checks that an expression and its NOT share no row and miss none.
 func TestComplement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := &query.Query{Where: visibilitytest.DrawExpr(t, 2)}
-		require.NoError(t, query.Check(q, visibilitytest.CorpusTypes()))
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 2, query.AllFeatures)}
+		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		run := visibility.Row(visibilitytest.DrawRecord(t, "ns", 1))
 		require.NotEqual(t, eval.Match(q.Where, run), eval.Match(&query.Not{X: q.Where}, run), q.String())
+	})
+}
+
+// TestNormalize checks that the simpler filter keeps the same rows.
+func TestNormalize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 4, query.AllFeatures)}
+		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
+		normal := *q
+		query.Normalize(&normal)
+		for run := range 10 {
+			row := visibility.Row(visibilitytest.DrawRecord(t, "ns", run))
+			require.Equal(t, eval.Match(q.Where, row), eval.Match(normal.Where, row), "%s is not %s", q, &normal)
+		}
 	})
 }
 
@@ -114,25 +127,36 @@ func TestNegatedForms(t *testing.T) {
 // TestOrderIsTotal checks that distinct runs never tie and that no cycle is possible.
 func TestOrderIsTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		q := visibilitytest.DrawList(t, query.AllFeatures)
+		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
+		order := func(a, b eval.Row) int { return eval.Order(q.Order(), a, b) }
 		var rows [3]eval.Row
 		for i := range rows {
 			rows[i] = visibility.Row(visibilitytest.DrawRecord(t, "ns", i))
 		}
 		a, b, c := rows[0], rows[1], rows[2]
-		require.NotZero(t, eval.Order(a, b))
-		require.Equal(t, eval.Order(a, b), -eval.Order(b, a))
-		require.Zero(t, eval.Order(a, a))
-		if eval.Order(a, b) < 0 && eval.Order(b, c) < 0 {
-			require.Negative(t, eval.Order(a, c))
+		require.NotZero(t, order(a, b))
+		require.Equal(t, order(a, b), -order(b, a))
+		require.Zero(t, order(a, a))
+		if order(a, b) < 0 && order(b, c) < 0 {
+			require.Negative(t, order(a, c))
 		}
 	})
 }
 
-func TestGroups(t *testing.T) {
-	status := func(s int64) eval.Row {
-		return eval.Row{attr.ExecutionStatus: {Type: enumspb.INDEXED_VALUE_TYPE_INT, Value: s}}
-	}
-	rows := []eval.Row{status(3), status(1), status(1), status(2), {}}
-	require.Equal(t, []eval.Group{{Value: int64(1), Count: 2}, {Value: int64(2), Count: 1}, {Value: int64(3), Count: 1}, {Count: 1}}, eval.Groups(attr.ExecutionStatus, rows))
-	require.Empty(t, eval.Groups(attr.ExecutionStatus, nil))
+// TestAddTimes checks that rows added at once count as if they came one by one.
+func TestAddTimes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		q := visibilitytest.DrawCount(rt, query.AllFeatures)
+		require.NoError(rt, query.CheckWith(q, visibilitytest.CorpusOptions()))
+		atOnce, oneByOne := eval.NewGrouper(q), eval.NewGrouper(q)
+		for i := range 5 {
+			row, times := visibility.Row(visibilitytest.DrawRecord(rt, "ns", i)), rapid.Int64Range(1, 4).Draw(rt, "times")
+			atOnce.AddTimes(row, times)
+			for range times {
+				oneByOne.Add(row)
+			}
+		}
+		require.Equal(rt, oneByOne.Result(), atOnce.Result())
+	})
 }

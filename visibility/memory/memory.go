@@ -5,7 +5,6 @@ package memory
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -106,32 +105,38 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	if err != nil {
 		return nil, nil, err
 	}
-	found := s.matching(req.NamespaceID, req.Query)
-	slices.SortFunc(found, func(a, b entry) int { return eval.Order(a.row, b.row) })
+	terms := req.Query.Order()
+	found := s.sorted(req, terms)
 	var page []*visibility.Record
+	var last visibility.Position
 	for _, e := range found {
-		if after != nil && !isBehind(visibility.PositionOf(e.record), *after) {
+		if after != nil && eval.CompareTuples(terms, e.position, after) <= 0 {
 			continue
 		}
 		if len(page) == req.Size() {
-			return page, visibility.PositionOf(page[len(page)-1]).Token(req), nil
+			return page, last.Token(req), nil
 		}
 		copied := *e.record
-		page = append(page, &copied)
+		page, last = append(page, &copied), e.position
 	}
 	return page, nil, nil
 }
 
-// isBehind tells whether p comes later in the default order than after.
-func isBehind(p, after visibility.Position) bool {
-	switch {
-	case p.CloseKey != after.CloseKey:
-		return p.CloseKey < after.CloseKey
-	case p.StartNanos != after.StartNanos:
-		return p.StartNanos < after.StartNanos
-	default:
-		return strings.Compare(p.RunID, after.RunID) < 0
+// placed is an entry with its place in an order.
+type placed struct {
+	entry
+	position visibility.Position
+}
+
+// sorted returns the entries that the request finds in its order.
+func (s *Store) sorted(req visibility.ListRequest, terms []query.OrderTerm) []placed {
+	matching := s.matching(req.NamespaceID, req.Query)
+	found := make([]placed, len(matching))
+	for i, e := range matching {
+		found[i] = placed{entry: e, position: eval.Tuple(terms, e.row)}
 	}
+	slices.SortFunc(found, func(a, b placed) int { return eval.CompareTuples(terms, a.position, b.position) })
+	return found
 }
 
 // Count implements visibility.Store.
@@ -139,14 +144,9 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 	if err := ctx.Err(); err != nil {
 		return visibility.CountResult{}, err
 	}
-	found := s.matching(namespaceID, q)
-	result := visibility.CountResult{Total: int64(len(found))}
-	if len(q.GroupBy) > 0 {
-		rows := make([]eval.Row, len(found))
-		for i, e := range found {
-			rows[i] = e.row
-		}
-		result.Groups = visibility.Groups(q.GroupBy[0], eval.Groups(q.GroupBy[0], rows))
+	grouper := eval.NewGrouper(q)
+	for _, e := range s.matching(namespaceID, q) {
+		grouper.Add(e.row)
 	}
-	return result, nil
+	return visibility.Result(q, grouper.Result()), nil
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"perdure/visibility"
+	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
 )
 
 func TestStore(t *testing.T) {
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return New() })
+	visibilitytest.Run(t, query.AllFeatures, func(*testing.T) visibility.Store { return New() })
 }
 
 // TestTombstonesAreForgotten checks that deletions do not pile up.

@@ -11,7 +11,7 @@ import (
 
 // columnTypes are the types of the columns that are not text; attributes travel as text.
 var columnTypes = map[string]string{
-	"version": "bigint", "deleted": "boolean", "deleted_ns": "bigint", "status": "bigint",
+	"namespace": "integer", "version": "bigint", "deleted": "boolean", "deleted_ns": "bigint", "status": "integer",
 	"start_ns": "bigint", "execution_ns": "bigint", "close_key": "bigint", "close_ns": "bigint", "duration_ns": "bigint",
 	"history_length": "bigint", "history_size_bytes": "bigint", "state_transition_count": "bigint", "record": "bytea",
 }
@@ -41,24 +41,24 @@ func buildUpsert(again bool) string {
 }
 
 // columnsOf turns records into one array per column.
-func columnsOf(records []*visibility.Record, now time.Time) ([]any, error) {
-	rows := make([]sqlform.Row, len(records))
+func (s *Store) columnsOf(records []*visibility.Record, now time.Time) ([]any, error) {
+	rows := make([][]any, len(records))
 	for i, rec := range records {
-		row, err := sqlform.NewRow(rec, now)
+		row, err := sqlform.NewRow(rec, s.namespaces.Of(rec.NamespaceID), now)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", rec.RunID, err)
 		}
-		rows[i] = row
+		rows[i] = row.Values()
 	}
 	columns := make([]any, len(sqlform.Columns))
-	for column, first := range rows[0].Values() {
+	for column, first := range rows[0] {
 		columns[column] = arrayOf(rows, column, first)
 	}
 	return columns, nil
 }
 
 // arrayOf collects one column; first tells its type.
-func arrayOf(rows []sqlform.Row, column int, first any) any {
+func arrayOf(rows [][]any, column int, first any) any {
 	switch first.(type) {
 	case string:
 		return collect[string](rows, column)
@@ -75,10 +75,10 @@ func arrayOf(rows []sqlform.Row, column int, first any) any {
 	}
 }
 
-func collect[T any](rows []sqlform.Row, column int) []T {
+func collect[T any](rows [][]any, column int) []T {
 	out := make([]T, len(rows))
 	for i := range rows {
-		out[i] = rows[i].Values()[column].(T)
+		out[i] = rows[i][column].(T)
 	}
 	return out
 }

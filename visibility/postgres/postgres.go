@@ -1,11 +1,12 @@
 // Package postgres keeps visibility in PostgreSQL: columns for what every run
-// has, one jsonb object for the attributes, and seven indexes.
+// has, one jsonb object for the attributes, and an index for each common question.
 package postgres
 
 import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +18,6 @@ import (
 	"perdure/server/store/migrate"
 	"perdure/server/store/migrate/pgmigrate"
 	"perdure/visibility"
-	"perdure/visibility/eval"
-	"perdure/visibility/query"
 	"perdure/visibility/sqlform"
 )
 
@@ -44,10 +43,20 @@ type Options struct {
 
 // Store is a visibility.Store in a database. Several processes may use it.
 type Store struct {
-	pool *pgxpool.Pool
+	pool       *pgxpool.Pool
+	namespaces sqlform.Namespaces
 }
 
 var _ visibility.Store = (*Store)(nil)
+
+// reachTimeout bounds the time to reach a server. Bringing ten million records to a new schema may take many minutes.
+const reachTimeout = 30 * time.Second
+
+func reach(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	return pool.Ping(ctx)
+}
 
 // Open connects to the database of a URL and brings it to the schema of this program.
 func Open(ctx context.Context, url string, options Options) (*Store, error) {
@@ -63,6 +72,10 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
+		return nil, fmt.Errorf("visibility database: %w", err)
+	}
+	if err := reach(ctx, pool); err != nil {
+		pool.Close()
 		return nil, fmt.Errorf("visibility database: %w", err)
 	}
 	if err := prepare(ctx, pool); err != nil {
@@ -92,7 +105,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE (namespace_id, run_id) IN (SELECT namespace_id, run_id FROM " +
+const forgetTombstones = "DELETE FROM " + sqlform.Table + " WHERE (namespace, run_id) IN (SELECT namespace, run_id FROM " +
 	sqlform.Table + " WHERE deleted AND deleted_ns < $1 ORDER BY deleted_ns LIMIT $2 FOR UPDATE SKIP LOCKED)"
 
 // Write implements visibility.Store with one statement for records of each kind.
@@ -116,12 +129,15 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 }
 
 func (s *Store) writeAll(ctx context.Context, records []*visibility.Record, now time.Time) error {
+	if err := s.namespaces.Ensure(ctx, records, s.addNamespace); err != nil {
+		return err
+	}
 	usual, again := sqlform.Divide(records)
 	for text, part := range map[string][]*visibility.Record{upsert: usual, upsertAgain: again} {
 		if len(part) == 0 {
 			continue
 		}
-		columns, err := columnsOf(part, now)
+		columns, err := s.columnsOf(part, now)
 		if err != nil {
 			return err
 		}
@@ -132,53 +148,34 @@ func (s *Store) writeAll(ctx context.Context, records []*visibility.Record, now 
 	return nil
 }
 
+// addNamespace gives a namespace its number, which it may have already.
+func (s *Store) addNamespace(ctx context.Context, namespaceID string) (number int64, err error) {
+	if _, err := s.pool.Exec(ctx, sqlform.AddNamespace, sqlform.Text(namespaceID)); err != nil {
+		return 0, err
+	}
+	err = s.pool.QueryRow(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
+	return number, err
+}
+
+// numberOf finds the number of a namespace; one without records may have none.
+func (s *Store) numberOf(ctx context.Context, namespaceID string) (number int64, found bool, err error) {
+	if number, found = s.namespaces.Known(namespaceID); found {
+		return number, true, nil
+	}
+	err = s.pool.QueryRow(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("number of a namespace: %w", err)
+	}
+	s.namespaces.Remember(namespaceID, number)
+	return number, true, nil
+}
+
 // sortByKey lets batches of several processes lock rows in the same order.
 func sortByKey(records []*visibility.Record) {
 	slices.SortFunc(records, func(a, b *visibility.Record) int {
 		return cmp.Or(strings.Compare(a.NamespaceID, b.NamespaceID), strings.Compare(a.RunID, b.RunID))
 	})
-}
-
-// List implements visibility.Store.
-func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
-	text, args, err := sqlform.List(dialect{}, req)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, err := s.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("list visibility: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*visibility.Record, error) {
-		var version int64
-		var data []byte
-		if err := row.Scan(&version, &data); err != nil {
-			return nil, err
-		}
-		return visibility.Decode(req.NamespaceID, version, data)
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("list visibility: %w", err)
-	}
-	page, token := sqlform.Page(req, found)
-	return page, token, nil
-}
-
-// Count implements visibility.Store.
-func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
-	text, args := sqlform.Count(dialect{}, namespaceID, q)
-	rows, err := s.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
-	if err != nil {
-		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
-	}
-	groups, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (group eval.Group, err error) {
-		if len(q.GroupBy) == 0 {
-			return group, row.Scan(&group.Count)
-		}
-		return group, row.Scan(&group.Value, &group.Count)
-	})
-	if err != nil {
-		return visibility.CountResult{}, fmt.Errorf("count visibility: %w", err)
-	}
-	return sqlform.Result(q, groups), nil
 }

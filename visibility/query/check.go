@@ -3,27 +3,39 @@ package query
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/visibility/attr"
 )
 
-// Check resolves the names of q against the attributes of the namespace, turns
-// every value into the kind of its attribute, and adds the test that hides
-// runs of a namespace division unless q mentions the division. It changes q in
-// place; a checked query can be checked again. An error is an *Error.
-func Check(q *Query, custom attr.Types) error {
-	c := &checker{custom: custom}
-	if q.Where != nil {
-		if err := c.expr(q.Where); err != nil {
-			return err
-		}
-	}
-	if err := c.groupBy(q); err != nil {
+// Options are what Check needs of the world.
+type Options struct {
+	Custom attr.Types
+	// Now is what NOW() stands for; zero: relative times are refused.
+	Now time.Time
+	// Zone finds a time zone by name, as time.LoadLocation does; nil: there are none.
+	Zone func(name string) (*time.Location, error)
+	// View returns the text of a saved filter, in which :name stands for a
+	// parameter; nil: there are none. An unknown name is an *Error.
+	View func(name string) (text string, err error)
+}
+
+// Check is CheckWith for attributes alone.
+func Check(q *Query, custom attr.Types) error { return CheckWith(q, Options{Custom: custom}) }
+
+// CheckWith resolves the names of q against the attributes of the namespace,
+// turns every value into the kind of its attribute, replaces the forms that no
+// store knows, and adds the test that hides runs of a namespace division unless
+// q mentions the division. It changes q in place; a checked query can be checked
+// again. An error is an *Error.
+func CheckWith(q *Query, options Options) error {
+	c := &checker{options: options, predicates: countPredicates(q.Where)}
+	if err := c.where(q); err != nil {
 		return err
 	}
-	if err := c.orderBy(q); err != nil {
+	if err := c.clauses(q); err != nil {
 		return err
 	}
 	if !c.mentionsDivision {
@@ -32,13 +44,28 @@ func Check(q *Query, custom attr.Types) error {
 	return nil
 }
 
-// CheckList is Check for a list, which has no groups.
-func CheckList(q *Query, custom attr.Types) error {
-	if err := Check(q, custom); err != nil {
+// CheckList is CheckListWith for attributes alone.
+func CheckList(q *Query, custom attr.Types) error { return CheckListWith(q, Options{Custom: custom}) }
+
+// CheckListWith is CheckWith for a list, which has no groups.
+func CheckListWith(q *Query, options Options) error {
+	if err := CheckWith(q, options); err != nil {
 		return err
 	}
-	if len(q.GroupBy) > 0 {
+	return refuseGroups(q)
+}
+
+// refuseGroups refuses the clauses of a query for groups.
+func refuseGroups(q *Query) error {
+	switch {
+	case len(q.Select) > 0:
+		return unsupported("'SELECT' clause")
+	case len(q.GroupBy) > 0:
 		return unsupported("'GROUP BY' clause")
+	case len(q.Having) > 0:
+		return unsupported("'HAVING' clause")
+	case q.Limit > 0:
+		return unsupported("'LIMIT' clause")
 	}
 	return nil
 }
@@ -52,21 +79,16 @@ type Schema struct {
 }
 
 // CheckRows is Check for rows of another kind: names are as written, nothing
-// is hidden, and there are no groups.
+// is hidden, and there are no clauses.
 func CheckRows(q *Query, schema Schema) error {
 	c := &checker{schema: &schema}
-	if q.Where != nil {
-		if err := c.expr(q.Where); err != nil {
-			return err
-		}
+	if err := c.where(q); err != nil {
+		return err
 	}
-	switch {
-	case len(q.GroupBy) > 0:
-		return unsupported("'GROUP BY' clause")
-	case len(q.OrderBy) > 0:
+	if len(q.OrderBy) > 0 {
 		return unsupported("'ORDER BY' clause")
 	}
-	return nil
+	return refuseGroups(q)
 }
 
 // And2 joins two expressions; either may be nil for everything.
@@ -82,42 +104,91 @@ func And2(left, right Expr) Expr {
 }
 
 type checker struct {
-	custom           attr.Types
+	options          Options
 	schema           *Schema // of rows that are no runs; nil: runs
+	inItem           bool    // in the filter of an EXISTS
 	mentionsDivision bool
+	viewDepth        int
+	predicates       int
+	asOf             time.Time // what a relative time was resolved for
 }
 
-func (c *checker) expr(x Expr) error {
+func (c *checker) where(q *Query) error {
+	if q.Where == nil {
+		return nil
+	}
+	where, err := c.expr(q.Where)
+	if err != nil {
+		return err
+	}
+	q.Where = where
+	if !c.asOf.IsZero() {
+		q.AsOf = c.asOf
+	}
+	return nil
+}
+
+// expr checks a filter and returns what stands in its place.
+func (c *checker) expr(x Expr) (Expr, error) {
 	switch x := x.(type) {
 	case *And:
-		return c.both(x.Left, x.Right)
+		return x, c.both(&x.Left, &x.Right)
 	case *Or:
-		return c.both(x.Left, x.Right)
+		return x, c.both(&x.Left, &x.Right)
 	case *Not:
-		return c.expr(x.X)
+		inner, err := c.expr(x.X)
+		x.X = inner
+		return x, err
+	case *HasList:
+		list, err := c.hasList(x)
+		return list, located(err, x.Field.at)
+	case *Match:
+		search, err := c.match(x)
+		return search, located(err, x.at)
+	case *View:
+		filter, err := c.expand(x)
+		return filter, located(err, x.at)
+	default:
+		return x, c.predicate(x)
+	}
+}
+
+func (c *checker) both(left, right *Expr) (err error) {
+	if *left, err = c.expr(*left); err != nil {
+		return err
+	}
+	*right, err = c.expr(*right)
+	return err
+}
+
+// predicate checks a predicate that stays what it is.
+func (c *checker) predicate(x Expr) error {
+	switch x := x.(type) {
 	case *Compare:
-		return c.compare(x)
+		return located(c.compare(x), x.Field.at)
+	case *CompareFields:
+		return located(c.compareFields(x), x.Left.at)
 	case *In:
-		return c.in(x)
+		return located(c.in(x), x.Field.at)
 	case *Between:
-		return c.between(x)
+		return located(c.between(x), x.Field.at)
 	case *StartsWith:
-		return c.startsWith(x)
+		return located(c.startsWith(x), x.Field.at)
+	case *Like:
+		return located(c.like(x), x.Field.at)
 	case *IsNull:
 		_, err := c.field(&x.Field)
 		return err
+	case *Phrase:
+		_, err := c.field(&x.Field)
+		return err
+	case *Exists:
+		return c.exists(x)
 	case *refused:
-		return c.refused(x)
+		return located(c.refused(x), x.Field.at)
 	default:
 		panic("unknown expression")
 	}
-}
-
-func (c *checker) both(left, right Expr) error {
-	if err := c.expr(left); err != nil {
-		return err
-	}
-	return c.expr(right)
 }
 
 // resolved is what a name stands for.
@@ -127,13 +198,15 @@ type resolved struct {
 	declared enumspb.IndexedValueType
 	prefix   string // put before every value
 	words    map[string]string
+	checker  *checker
 }
 
 // field resolves f and gives it its name and type.
 func (c *checker) field(f *Field) (resolved, error) {
 	r, err := c.resolve(f.Name)
+	r.checker = c
 	if err != nil {
-		return r, err
+		return r, c.suggest(err, *f)
 	}
 	f.Name, f.Type = r.name, r.declared
 	if isStatus(r.name) {
@@ -150,7 +223,7 @@ func (c *checker) resolve(written string) (resolved, error) {
 		return c.schema.resolve(written)
 	}
 	for _, name := range []string{written, predefinedPrefix + written, strings.TrimPrefix(written, predefinedPrefix)} {
-		types := c.custom
+		types := c.options.Custom
 		if name != written {
 			types = nil
 		}
@@ -171,7 +244,7 @@ func (c *checker) resolve(written string) (resolved, error) {
 }
 
 func unknownAttribute(name string) error {
-	return &Error{"invalid query: invalid search attribute: " + name}
+	return &Error{Message: "invalid query: invalid search attribute: " + name}
 }
 
 func (s *Schema) resolve(name string) (resolved, error) {
@@ -198,6 +271,58 @@ func (c *checker) compare(x *Compare) error {
 		return r.unsupportedOperator(x.Op.String())
 	}
 	return nil
+}
+
+// compareFields checks that the attributes can be compared with one another.
+func (c *checker) compareFields(x *CompareFields) error {
+	left, err := c.field(&x.Left)
+	if err != nil {
+		return err
+	}
+	written := x.Right.Name
+	right, err := c.field(&x.Right)
+	switch {
+	case err != nil:
+		return forgotQuotes(written)
+	case isUnordered(left.declared):
+		return left.unsupportedOperator(x.Op.String())
+	case left.declared != right.declared || x.Left.Type != x.Right.Type || left.prefix != right.prefix:
+		return unsupported("comparison of search attribute %s of type %s with %s of type %s", left.written, left.declared, right.written, right.declared)
+	}
+	return nil
+}
+
+// hasList returns a test of a list as the simpler tests it consists of.
+func (c *checker) hasList(x *HasList) (Expr, error) {
+	r, err := c.field(&x.Field)
+	if err != nil {
+		return nil, err
+	}
+	in := &In{Field: x.Field, Negated: x.Negated, Values: x.Values}
+	if err := c.in(in); err != nil {
+		return nil, err
+	}
+	if r.declared != enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST {
+		return nil, r.unsupportedOperator(strings.TrimSpace(not(x.Negated) + hasOperator(x)))
+	}
+	if !x.All {
+		return in, nil
+	}
+	var all Expr
+	for _, v := range in.Values {
+		all = And2(all, &Compare{Field: x.Field, Op: Equal, Value: v})
+	}
+	if x.Negated {
+		all = &Not{X: all}
+	}
+	return all, nil
+}
+
+func hasOperator(x *HasList) string {
+	if x.All {
+		return " HAS_ALL"
+	}
+	return " HAS_ANY"
 }
 
 func (c *checker) in(x *In) error {
@@ -268,45 +393,6 @@ func isUnordered(t enumspb.IndexedValueType) bool {
 
 func (r resolved) unsupportedOperator(operator string) error {
 	return unsupported("operator '%s' not supported for %s type search attribute '%s'", operator, r.declared, r.written)
-}
-
-func (c *checker) groupBy(q *Query) error {
-	if len(q.GroupBy) > 1 {
-		return unsupported("'GROUP BY' clause supports only a single field")
-	}
-	for i, written := range q.GroupBy {
-		r, err := c.resolve(written)
-		if err != nil {
-			return err
-		}
-		if !groupable(r.name) {
-			return unsupported("'GROUP BY' clause is not supported for search attribute %s", written)
-		}
-		q.GroupBy[i] = r.name
-	}
-	return nil
-}
-
-// groupable tells the attributes with few enough values to count each.
-func groupable(name string) bool {
-	return name == attr.ExecutionStatus || name == attr.NamespaceDivision || strings.HasPrefix(name, attr.LowCardinalityKeywordPrefix)
-}
-
-// orderBy refuses ORDER BY, after its names: there is one order, the default.
-func (c *checker) orderBy(q *Query) error {
-	for _, term := range q.OrderBy {
-		r, err := c.resolve(term.Field)
-		if err != nil {
-			return err
-		}
-		if r.declared == enumspb.INDEXED_VALUE_TYPE_TEXT {
-			return unsupported("unable to sort by search attribute type %s", r.declared)
-		}
-	}
-	if len(q.OrderBy) > 0 {
-		return unsupported("'ORDER BY' clause")
-	}
-	return nil
 }
 
 // showPlain prints a value without quotes.

@@ -16,15 +16,18 @@ const (
 	tokenString
 	tokenNumber
 	tokenSymbol
+	tokenParameter // of a view, as in :name
 	tokenIllegal
 )
 
 // token is a piece of the text. For identifiers and strings, text is what they
-// stand for; keywords are in lower case.
+// stand for; keywords are in lower case. Words of the extensions are
+// identifiers, since attributes may have their names.
 type token struct {
-	kind tokenKind
-	text string
-	end  int // byte offset behind the token
+	kind  tokenKind
+	text  string
+	start int // byte offset
+	end   int // byte offset behind the token
 }
 
 // is tells whether t is that keyword or symbol.
@@ -53,21 +56,24 @@ var symbols = []string{"<=>", "!=", "<>", "<=", ">=", "&&", "||", "<<", ">>",
 
 // lex cuts text into tokens; the last one is tokenEnd. It never fails: what it
 // cannot read is one tokenIllegal before the end.
-func lex(text string) []token {
-	l := &lexer{text: text}
-	for l.next() {
-	}
-	return append(l.tokens, token{kind: tokenEnd, end: len(text)})
-}
+func lex(text string) []token { return (&lexer{text: text}).all() }
 
 type lexer struct {
-	text   string
-	at     int
-	tokens []token
+	text       string
+	parameters bool // :name is a token
+	start      int  // of the token that is read
+	at         int
+	tokens     []token
+}
+
+func (l *lexer) all() []token {
+	for l.next() {
+	}
+	return append(l.tokens, token{kind: tokenEnd, start: len(l.text), end: len(l.text)})
 }
 
 func (l *lexer) emit(kind tokenKind, text string) {
-	l.tokens = append(l.tokens, token{kind: kind, text: text, end: l.at})
+	l.tokens = append(l.tokens, token{kind: kind, text: text, start: l.start, end: l.at})
 }
 
 // next reads one token; false at the end and after an illegal one.
@@ -75,7 +81,10 @@ func (l *lexer) next() bool {
 	if !l.skipBlanks() {
 		return false
 	}
+	l.start = l.at
 	switch c := l.text[l.at]; {
+	case l.parameters && c == ':' && l.at+1 < len(l.text) && isNameStart(l.text[l.at+1]):
+		return l.parameter()
 	case c == '\'' || c == '"':
 		return l.quoted(c)
 	case c == '`':
@@ -208,6 +217,16 @@ func (l *lexer) name() bool {
 	} else {
 		l.emit(tokenIdent, word)
 	}
+	return true
+}
+
+func (l *lexer) parameter() bool {
+	l.at++
+	start := l.at
+	for l.at < len(l.text) && isNamePart(l.text[l.at]) {
+		l.at++
+	}
+	l.emit(tokenParameter, l.text[start:l.at])
 	return true
 }
 

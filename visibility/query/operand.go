@@ -10,6 +10,7 @@ import (
 // that SQL allows there and the language does not.
 type operand struct {
 	column     string
+	at         int // of the column, as a byte counted from 1
 	isLiteral  bool
 	literal    Value
 	unreadable string // a number that cannot be read
@@ -31,9 +32,14 @@ const (
 	whatCase      = "a case expression"
 )
 
+func (o operand) field() Field { return Field{Name: o.column, at: o.at} }
+
 // operand reads an operand with the arithmetic behind it.
 func (p *parser) operand() operand {
 	o := p.term()
+	if o.isLiteral && o.literal.Kind == Relative {
+		o = p.offset(o)
+	}
 	for p.peek().kind != tokenEnd && isArithmetic(p.peek()) {
 		p.take()
 		p.term()
@@ -64,26 +70,32 @@ func (p *parser) term() operand {
 		return number(t.text)
 	case t.kind == tokenIdent || t.kind == tokenQuotedIdent:
 		return p.columnOrCall()
+	case t.kind == tokenParameter:
+		return p.parameter()
 	case t.kind == tokenSymbol:
 		return p.symbolTerm()
 	case t.kind == tokenKeyword:
 		return p.keywordTerm()
 	default:
-		p.failSyntax()
+		p.failSyntax(whatOperand)
 		return operand{}
 	}
 }
 
 func (p *parser) columnOrCall() operand {
-	name := p.take().text
+	t := p.take()
+	name := t.text
 	if p.peek().is("(") {
+		if isRelative(t) {
+			return p.relativeCall(name)
+		}
 		p.skipParens()
 		return operand{what: whatFunction}
 	}
 	if strings.EqualFold(name, "current_timestamp") {
 		return operand{what: whatFunction}
 	}
-	return operand{column: name, what: "a column"}
+	return operand{column: name, at: t.start + 1, what: "a column"}
 }
 
 func (p *parser) symbolTerm() operand {
@@ -101,7 +113,7 @@ func (p *parser) symbolTerm() operand {
 	case "(":
 		return p.parenthesisTerm()
 	default:
-		p.failSyntax()
+		p.failSyntax(whatOperand)
 		return operand{}
 	}
 }
@@ -147,7 +159,7 @@ func (p *parser) keywordTerm() operand {
 	case "case":
 		return p.caseTerm()
 	default:
-		p.failSyntax()
+		p.failSyntax(whatOperand)
 		return operand{}
 	}
 }
@@ -170,7 +182,7 @@ func (p *parser) skipToClose() {
 	for open := 1; open > 0; {
 		switch t := p.peek(); {
 		case t.kind == tokenEnd || t.kind == tokenIllegal:
-			p.failSyntax()
+			p.failSyntax("')'")
 			return
 		case t.is("("):
 			open++

@@ -2,7 +2,6 @@ package query
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -10,14 +9,15 @@ import (
 // no text can exhaust the stack or a statement's arguments.
 const (
 	MaxTextBytes  = 20 << 10
-	MaxDepth      = 64   // nested NOT and parentheses
-	MaxPredicates = 200  // comparisons and the like
-	MaxInValues   = 2000 // values of one IN
+	MaxDepth      = 32   // nested NOT and parentheses
+	MaxPredicates = 200  // comparisons and the like, views written out
+	MaxInValues   = 2000 // values of one list, as of IN
 )
 
 // Positions in errors are byte offsets behind the wrong token plus one of
 // these, so that clients see the numbers they know: the public server puts a
-// SELECT before the text, with WHERE unless the text begins with a clause.
+// SELECT before the text, with WHERE unless the text begins with a clause. The
+// place in the text itself stands behind, as a byte counted from 1.
 const (
 	positionBaseWhere  = 28
 	positionBaseClause = 22
@@ -25,13 +25,16 @@ const (
 
 // Parse reads a filter. The empty text is a query for everything. An error is
 // an *Error.
-func Parse(text string) (*Query, error) {
-	if len(text) > MaxTextBytes {
-		return nil, unsupported("query text of %d bytes, the limit is %d", len(text), MaxTextBytes)
+func Parse(text string) (*Query, error) { return parse(&lexer{text: text}, nil) }
+
+// parse reads a filter; params are the values of its parameters.
+func parse(l *lexer, params map[string]Value) (*Query, error) {
+	if len(l.text) > MaxTextBytes {
+		return nil, unsupported("query text of %d bytes, the limit is %d", len(l.text), MaxTextBytes)
 	}
-	p := &parser{tokens: lex(text), positionBase: positionBaseWhere}
-	if len(p.tokens) == 1 && strings.TrimSpace(text) != "" {
-		p.failSyntax() // nothing but a comment is a mistake
+	p := &parser{tokens: l.all(), params: params, positionBase: positionBaseWhere}
+	if len(p.tokens) == 1 && strings.TrimSpace(l.text) != "" {
+		p.failSyntax(whatPredicate) // nothing but a comment is a mistake
 	}
 	q := p.query()
 	if p.syntaxErr != nil {
@@ -47,8 +50,10 @@ func Parse(text string) (*Query, error) {
 // token is the end. An error of meaning is kept until the syntax is known to be right.
 type parser struct {
 	tokens       []token
+	params       map[string]Value
 	positionBase int
 	at           int
+	bareAt       int // behind an attribute that nothing was asked about
 	depth        int
 	predicates   int
 	syntaxErr    error
@@ -79,14 +84,34 @@ func (p *parser) accept(text string) bool {
 	return false
 }
 
+// acceptWord takes the next token if it is that word of the extensions, which
+// is no keyword. The word is in upper case.
+func (p *parser) acceptWord(word string) bool {
+	if p.isWord(word) {
+		p.take()
+		return true
+	}
+	return false
+}
+
+func (p *parser) isWord(word string) bool {
+	t := p.peek()
+	return t.kind == tokenIdent && strings.EqualFold(t.text, word)
+}
+
+// isCall tells whether that word with a parenthesis comes next.
+func (p *parser) isCall(word string) bool {
+	return (p.isWord(word) || p.peek().is(strings.ToLower(word))) && p.tokens[p.at+1].is("(")
+}
+
 func (p *parser) expect(text string) {
 	if !p.accept(text) {
-		p.failSyntax()
+		p.failSyntax("'" + strings.ToUpper(text) + "'")
 	}
 }
 
-// failSyntax refuses the next token.
-func (p *parser) failSyntax() {
+// failSyntax refuses the next token and tells what belongs in its place.
+func (p *parser) failSyntax(expected string) {
 	if p.syntaxErr != nil {
 		return
 	}
@@ -99,8 +124,16 @@ func (p *parser) failSyntax() {
 	if t.kind != tokenSymbol && t.text != "" {
 		message += fmt.Sprintf(" near '%s'", t.text)
 	}
-	p.syntaxErr = &Error{message}
+	p.syntaxErr = &Error{Message: message + fmt.Sprintf(" (byte %d: expected %s)", t.start+1, expected)}
 }
+
+// What the grammar has in a place, in words for errors.
+const (
+	whatPredicate = "an attribute, NOT or '('"
+	whatOperand   = "an attribute or a value"
+	whatOperator  = "an operator, such as = or IN"
+	whatEnd       = "AND, OR, a clause or the end"
+)
 
 // stop ends the parse with that error, whatever follows.
 func (p *parser) stop(err error) {
@@ -117,87 +150,11 @@ func (p *parser) failMeaning(err error) {
 }
 
 func invalid(format string, args ...any) error {
-	return &Error{"invalid query: invalid expression: " + fmt.Sprintf(format, args...)}
+	return &Error{Message: "invalid query: invalid expression: " + fmt.Sprintf(format, args...)}
 }
 
 func unsupported(format string, args ...any) error {
-	return &Error{"invalid query: operation is not supported: " + fmt.Sprintf(format, args...)}
-}
-
-func (p *parser) query() *Query {
-	q := &Query{}
-	if t := p.peek(); t.kind == tokenEnd {
-		return q
-	}
-	if p.atClause() {
-		p.positionBase = positionBaseClause
-	} else {
-		q.Where = p.expr(precedenceOr)
-	}
-	if p.accept("group") {
-		q.GroupBy = p.groupBy()
-	}
-	if p.accept("order") {
-		q.OrderBy = p.orderBy()
-	}
-	p.otherClauses(q)
-	p.accept(";")
-	if p.peek().kind != tokenEnd {
-		p.failSyntax()
-	}
-	return q
-}
-
-func (p *parser) atClause() bool {
-	return (p.peek().is("group") || p.peek().is("order")) && p.tokens[p.at+1].is("by")
-}
-
-// otherClauses refuses the clauses that SQL has and the language does not.
-func (p *parser) otherClauses(q *Query) {
-	if q.Where == nil && q.GroupBy == nil && q.OrderBy == nil {
-		return
-	}
-	for _, clause := range []string{"having", "limit", "for", "lock", "union"} {
-		if p.peek().is(clause) {
-			p.failMeaning(unsupported("'%s' clause", strings.ToUpper(clause)))
-			p.at = len(p.tokens) - 1
-		}
-	}
-}
-
-func (p *parser) groupBy() []string {
-	p.expect("by")
-	var names []string
-	for {
-		names = append(names, p.clauseName())
-		if !p.accept(",") {
-			return names
-		}
-	}
-}
-
-func (p *parser) orderBy() []OrderTerm {
-	p.expect("by")
-	var terms []OrderTerm
-	for {
-		term := OrderTerm{Field: p.clauseName()}
-		if !p.accept("asc") {
-			term.Descending = p.accept("desc")
-		}
-		terms = append(terms, term)
-		if !p.accept(",") {
-			return terms
-		}
-	}
-}
-
-// clauseName reads the name of an attribute in GROUP BY or ORDER BY.
-func (p *parser) clauseName() string {
-	o := p.operand()
-	if o.column == "" {
-		p.failMeaning(invalid("must be a column name but was %s", o.what))
-	}
-	return o.column
+	return &Error{Message: "invalid query: operation is not supported: " + fmt.Sprintf(format, args...)}
 }
 
 // Precedences of the operators that join expressions.
@@ -235,6 +192,12 @@ func (p *parser) unary() Expr {
 		return &Not{X: p.expr(precedenceNot)}
 	case p.peek().is("("):
 		return p.parenthesis()
+	case p.isExists():
+		return p.exists()
+	case p.isCall("MATCH"):
+		return p.match()
+	case p.isCall("VIEW"):
+		return p.view()
 	default:
 		return p.predicate()
 	}
@@ -250,142 +213,4 @@ func (p *parser) parenthesis() Expr {
 		p.operand()
 	}
 	return x
-}
-
-// comparisons are the operators between two operands; those with a negative Op are refused.
-var comparisons = map[string]Op{
-	"=": Equal, "!=": NotEqual, "<>": NotEqual, "<": Less, "<=": LessOrEqual, ">": Greater, ">=": GreaterOrEqual, "<=>": -1,
-}
-
-// predicate reads one test of an attribute.
-func (p *parser) predicate() Expr {
-	p.predicates++
-	if p.predicates == MaxPredicates+1 {
-		p.failMeaning(unsupported("more than %d predicates", MaxPredicates))
-	}
-	left := p.operand()
-	field := Field{Name: left.column}
-	negated := p.accept("not")
-	t := p.peek()
-	op, compares := comparisons[t.text]
-	switch {
-	case !negated && t.kind == tokenSymbol && compares:
-		return p.compare(left, field, op)
-	case p.accept("in"):
-		p.needColumn(left)
-		return &In{Field: field, Negated: negated, Values: p.inValues()}
-	case p.accept("between"):
-		p.needColumn(left)
-		low := p.value()
-		p.expect("and")
-		return &Between{Field: field, Negated: negated, Low: low, High: p.value()}
-	case p.accept("starts_with"):
-		p.needColumn(left)
-		return &StartsWith{Field: field, Negated: negated, Prefix: p.value()}
-	case p.accept("like"):
-		return p.refuseOperator(left, negated, "LIKE")
-	case p.accept("rlike") || p.accept("regexp"):
-		return p.refuseOperator(left, negated, "REGEXP")
-	case !negated && p.accept("is"):
-		p.needColumn(left)
-		return p.isNull(field)
-	case negated:
-		p.failSyntax()
-		return &IsNull{}
-	default:
-		return p.bare(left)
-	}
-}
-
-func (p *parser) compare(left operand, field Field, op Op) Expr {
-	symbol := p.take().text
-	p.needColumn(left)
-	value := p.value()
-	if op < 0 {
-		return &refused{Field: field, Operator: symbol, Value: value}
-	}
-	return &Compare{Field: field, Op: op, Value: value}
-}
-
-func (p *parser) needColumn(left operand) {
-	if left.column == "" {
-		p.failMeaning(invalid("must be a column name but was %s", left.what))
-	}
-}
-
-// refused is a predicate with an operator of SQL that the language does not
-// have. Check refuses it, since the words need the type of the attribute.
-type refused struct {
-	Field    Field
-	Operator string
-	Value    Value
-}
-
-func (*refused) expr() {}
-
-func (p *parser) refuseOperator(left operand, negated bool, name string) Expr {
-	p.needColumn(left)
-	if negated {
-		name = "NOT " + name
-	}
-	return &refused{Field: Field{Name: left.column}, Operator: name, Value: p.value()}
-}
-
-func (p *parser) isNull(field Field) Expr {
-	negated := p.accept("not")
-	switch {
-	case p.accept("null"):
-	case p.accept("true") || p.accept("false"):
-		p.failMeaning(invalid("'IS' operator can only be used as 'IS NULL' or 'IS NOT NULL'"))
-	default:
-		p.failSyntax()
-	}
-	return &IsNull{Field: field, Negated: negated}
-}
-
-// bare refuses an operand that nothing is asked about.
-func (p *parser) bare(left operand) Expr {
-	if left.column != "" {
-		p.failMeaning(invalid("incomplete expression"))
-	} else {
-		p.failMeaning(unsupported("expression of type %s", left.what))
-	}
-	return &IsNull{}
-}
-
-func (p *parser) inValues() []Value {
-	p.expect("(")
-	if p.peek().is("select") {
-		p.failMeaning(invalid("unexpected value type %s", p.subquery().what))
-		return nil
-	}
-	var values []Value
-	for {
-		values = append(values, p.value())
-		if !p.accept(",") {
-			break
-		}
-	}
-	p.expect(")")
-	if len(values) > MaxInValues {
-		p.failMeaning(unsupported("%d values of IN, the limit is %d", len(values), MaxInValues))
-	}
-	return values
-}
-
-// value reads an operand that must be a literal.
-func (p *parser) value() Value {
-	o := p.operand()
-	switch {
-	case p.syntaxErr != nil:
-	case o.column != "":
-		p.failMeaning(unsupported("column name on the right side of comparison expression (did you forget to quote %s?)", strconv.Quote(o.column)))
-	case o.unreadable != "":
-		p.failMeaning(invalid("unable to parse value %s", strconv.Quote(o.unreadable)))
-	case !o.isLiteral && o.what == whatFunction:
-		p.failMeaning(unsupported("nested func"))
-	case !o.isLiteral:
-		p.failMeaning(invalid("unexpected value type %s", o.what))
-	}
-	return o.literal
 }

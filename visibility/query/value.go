@@ -12,6 +12,10 @@ import (
 
 // value turns a literal into the kind of the attribute.
 func (r resolved) value(v Value) (Value, error) {
+	v, err := r.checker.relative(v)
+	if err != nil {
+		return v, err
+	}
 	switch {
 	case r.words != nil:
 		return r.word(v)

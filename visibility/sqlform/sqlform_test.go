@@ -67,14 +67,18 @@ func TestKeysAreDistinctAndPlain(t *testing.T) {
 func TestRowHasAValuePerColumn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rec := visibilitytest.DrawRecord(t, "ns", 1)
-		row, err := sqlform.NewRow(rec, time.Unix(0, 0))
+		row, err := sqlform.NewRow(rec, 7, time.Unix(0, 0))
 		require.NoError(t, err)
 		require.Len(t, row.Values(), len(sqlform.Columns))
-		require.True(t, json.Valid([]byte(row.Attributes)))
+		require.EqualValues(t, 7, row.Namespace)
+		if row.Attributes != nil {
+			require.True(t, json.Valid([]byte(*row.Attributes)))
+		}
 		require.Equal(t, rec.IsOpen(), row.CloseNanos == nil)
 	})
-	tombstone, err := sqlform.NewRow(&visibility.Record{NamespaceID: "ns", RunID: "r", WorkflowID: "w", Deleted: true}, time.Unix(0, 7))
+	tombstone, err := sqlform.NewRow(&visibility.Record{NamespaceID: "ns", RunID: "r", WorkflowID: "w", Deleted: true}, 1, time.Unix(0, 7))
 	require.NoError(t, err)
 	require.Empty(t, tombstone.WorkflowID)
+	require.Nil(t, tombstone.Attributes)
 	require.EqualValues(t, 7, *tombstone.DeletedNanos)
 }

@@ -64,19 +64,22 @@ func Key(name string, t enumspb.IndexedValueType) string {
 	return b.String()
 }
 
-// attributesJSON writes the attributes that are no columns.
-func attributesJSON(rec *visibility.Record) (string, error) {
+// attributesJSON writes the attributes that are no columns; nil without any, which keeps the run out of their index.
+func attributesJSON(rec *visibility.Record) (*string, error) {
 	object := map[string]any{}
 	for name, value := range attr.Values(rec.SearchAttributes) {
 		if _, isColumn := columns[name]; !isColumn {
 			object[Key(name, value.Type)] = stored(value)
 		}
 	}
+	if len(object) == 0 {
+		return nil, nil
+	}
 	data, err := json.Marshal(object)
 	if err != nil {
-		return "", fmt.Errorf("encode search attributes: %w", err)
+		return nil, fmt.Errorf("encode search attributes: %w", err)
 	}
-	return string(data), nil
+	return pointer(string(data)), nil
 }
 
 // stored returns the form of a value in the JSON object.
@@ -84,7 +87,7 @@ func stored(value attr.Value) any {
 	switch v := value.Value.(type) {
 	case string:
 		if value.Type == enumspb.INDEXED_VALUE_TYPE_TEXT {
-			return texts(attr.Words(v))
+			return texts(attr.Tokens(v))
 		}
 		return Text(v)
 	case float64:
@@ -106,9 +109,12 @@ func texts(list []string) []string {
 	return out
 }
 
+// OpenKey is the sort key of an open run: later than every close time.
+const OpenKey = math.MaxInt64
+
 // Row is a record as its columns. Pointers are nil where the attribute is absent.
 type Row struct {
-	NamespaceID          string
+	Namespace            int64 // as NamespacesTable numbers it
 	RunID                string
 	Version              int64
 	Deleted              bool
@@ -130,13 +136,13 @@ type Row struct {
 	RootWorkflowID       *string
 	RootRunID            *string
 	Division             *string
-	Attributes           string // JSON
+	Attributes           *string // JSON
 	Record               []byte
 }
 
-// NewRow returns the row of a record written at now. A tombstone keeps nothing but its keys.
-func NewRow(rec *visibility.Record, now time.Time) (Row, error) {
-	row := Row{NamespaceID: Text(rec.NamespaceID), RunID: Text(rec.RunID), Version: rec.Version, Attributes: "{}", Record: []byte{}}
+// NewRow returns the row of a record written at now, whose namespace has that number. A tombstone keeps nothing but its keys.
+func NewRow(rec *visibility.Record, namespace int64, now time.Time) (Row, error) {
+	row := Row{Namespace: namespace, RunID: Text(rec.RunID), Version: rec.Version, Record: []byte{}}
 	if rec.Deleted {
 		row.Deleted, row.DeletedNanos = true, pointer(now.UnixNano())
 		return row, nil
@@ -155,10 +161,9 @@ func NewRow(rec *visibility.Record, now time.Time) (Row, error) {
 }
 
 func (row *Row) fill(rec *visibility.Record) {
-	position := visibility.PositionOf(rec)
 	row.WorkflowID, row.WorkflowType, row.TaskQueue = Text(rec.WorkflowID), Text(rec.WorkflowType), Text(rec.TaskQueue)
 	row.Status = int64(rec.Status)
-	row.StartNanos, row.CloseKey = position.StartNanos, position.CloseKey
+	row.StartNanos, row.CloseKey = visibility.Nanos(rec.StartTime), OpenKey
 	row.ExecutionNanos = visibility.Nanos(rec.ExecutionTime)
 	row.ParentWorkflowID, row.ParentRunID = optional(rec.ParentWorkflowID), optional(rec.ParentRunID)
 	row.RootWorkflowID, row.RootRunID = optional(rec.RootWorkflowID), optional(rec.RootRunID)
@@ -168,7 +173,8 @@ func (row *Row) fill(rec *visibility.Record) {
 	if rec.IsOpen() {
 		return
 	}
-	row.CloseNanos = pointer(position.CloseKey)
+	row.CloseKey = visibility.Nanos(rec.CloseTime)
+	row.CloseNanos = pointer(row.CloseKey)
 	row.DurationNanos = pointer(int64(rec.ExecutionDuration()))
 	row.HistoryLength = pointer(rec.HistoryLength)
 	row.HistorySizeBytes = pointer(rec.HistorySizeBytes)
@@ -185,29 +191,11 @@ func optional(s string) *string {
 	return pointer(Text(s))
 }
 
-// Table is the one table. A database that it shares with others has none of that name.
-const Table = "visibility_executions"
-
-// Columns are the names of the columns, in the order of Row and Values.
-var Columns = strings.Fields(`namespace_id run_id version deleted deleted_ns workflow_id workflow_type task_queue status
-	start_ns execution_ns close_key close_ns duration_ns history_length history_size_bytes state_transition_count
-	parent_workflow_id parent_run_id root_workflow_id root_run_id division attributes record`)
-
 // Values returns the values of the row in the order of Columns.
 func (row *Row) Values() []any {
-	return []any{row.NamespaceID, row.RunID, row.Version, row.Deleted, row.DeletedNanos, row.WorkflowID, row.WorkflowType, row.TaskQueue, row.Status,
+	return []any{row.Namespace, row.RunID, row.Version, row.Deleted, row.DeletedNanos, row.WorkflowID, row.WorkflowType, row.TaskQueue, row.Status,
 		row.StartNanos, row.ExecutionNanos, row.CloseKey, row.CloseNanos, row.DurationNanos, row.HistoryLength, row.HistorySizeBytes, row.StateTransitionCount,
 		row.ParentWorkflowID, row.ParentRunID, row.RootWorkflowID, row.RootRunID, row.Division, row.Attributes, row.Record}
-}
-
-// OnConflict is the end of the upsert: a row is replaced only by a newer one, or with again by one of the same version, too.
-func OnConflict(again bool) string {
-	var sets []string
-	for _, column := range Columns[2:] {
-		sets = append(sets, column+" = excluded."+column)
-	}
-	older := map[bool]string{false: " < ", true: " <= "}[again]
-	return " ON CONFLICT (namespace_id, run_id) DO UPDATE SET " + strings.Join(sets, ", ") + " WHERE " + Table + ".version" + older + "excluded.version"
 }
 
 // Divide splits records into those that replace only older ones, and those that say Again.

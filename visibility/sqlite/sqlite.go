@@ -12,13 +12,10 @@ import (
 	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	_ "modernc.org/sqlite" // the driver
 
 	"perdure/server/store/migrate"
 	"perdure/visibility"
-	"perdure/visibility/eval"
-	"perdure/visibility/query"
 	"perdure/visibility/sqlform"
 )
 
@@ -39,8 +36,9 @@ const tombstonesPerWrite = 1000
 
 // Store is a visibility.Store in a file. One connection writes; others read beside it.
 type Store struct {
-	writer *sql.DB
-	reader *sql.DB
+	writer     *sql.DB
+	reader     *sql.DB
+	namespaces sqlform.Namespaces
 }
 
 var _ visibility.Store = (*Store)(nil)
@@ -129,12 +127,16 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
+	records = visibility.Newest(records)
+	if err := s.namespaces.Ensure(ctx, records, s.addNamespace); err != nil {
+		return err
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write visibility: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // without effect after a commit
-	if err := writeAll(ctx, tx, visibility.Newest(records), time.Now()); err != nil {
+	if err := s.writeAll(ctx, tx, records, time.Now()); err != nil {
 		return fmt.Errorf("write visibility: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -143,9 +145,9 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	return nil
 }
 
-func writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now time.Time) error {
+func (s *Store) writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now time.Time) error {
 	usual, again := sqlform.Divide(records)
-	err := errors.Join(writeRows(ctx, tx, upsert, usual, now), writeRows(ctx, tx, upsertAgain, again, now))
+	err := errors.Join(s.writeRows(ctx, tx, upsert, usual, now), s.writeRows(ctx, tx, upsertAgain, again, now))
 	if err != nil || !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
 		return err
 	}
@@ -153,7 +155,7 @@ func writeAll(ctx context.Context, tx *sql.Tx, records []*visibility.Record, now
 	return err
 }
 
-func writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibility.Record, now time.Time) error {
+func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibility.Record, now time.Time) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -163,7 +165,7 @@ func writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibili
 	}
 	defer statement.Close()
 	for _, rec := range records {
-		row, err := sqlform.NewRow(rec, now)
+		row, err := sqlform.NewRow(rec, s.namespaces.Of(rec.NamespaceID), now)
 		if err != nil {
 			return err
 		}
@@ -174,91 +176,27 @@ func writeRows(ctx context.Context, tx *sql.Tx, text string, records []*visibili
 	return nil
 }
 
-// List implements visibility.Store.
-func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
-	text, args, err := sqlform.List(dialect{}, req)
+// addNamespace gives a namespace its number, which it may have already.
+func (s *Store) addNamespace(ctx context.Context, namespaceID string) (number int64, err error) {
+	if _, err := s.writer.ExecContext(ctx, sqlform.AddNamespace, sqlform.Text(namespaceID)); err != nil {
+		return 0, err
+	}
+	err = s.writer.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
+	return number, err
+}
+
+// numberOf finds the number of a namespace; one without records may have none.
+func (s *Store) numberOf(ctx context.Context, namespaceID string) (number int64, found bool, err error) {
+	if number, found = s.namespaces.Known(namespaceID); found {
+		return number, true, nil
+	}
+	err = s.reader.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
 	if err != nil {
-		return nil, nil, err
+		return 0, false, fmt.Errorf("number of a namespace: %w", err)
 	}
-	rows, err := s.reader.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("list visibility: %w", err)
-	}
-	defer rows.Close()
-	var found []*visibility.Record
-	for rows.Next() {
-		var version int64
-		var data []byte
-		if err := rows.Scan(&version, &data); err != nil {
-			return nil, nil, fmt.Errorf("list visibility: %w", err)
-		}
-		rec, err := visibility.Decode(req.NamespaceID, version, data)
-		if err != nil {
-			return nil, nil, err
-		}
-		found = append(found, rec)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, nil, fmt.Errorf("list visibility: %w", err)
-	}
-	page, token := sqlform.Page(req, found)
-	return page, token, nil
-}
-
-// Count implements visibility.Store.
-func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
-	var result visibility.CountResult
-	text, args := sqlform.Count(dialect{}, namespaceID, q)
-	rows, err := s.reader.QueryContext(ctx, text, args...)
-	if err != nil {
-		return result, fmt.Errorf("count visibility: %w", err)
-	}
-	defer rows.Close()
-	var groups []eval.Group
-	for rows.Next() {
-		group := eval.Group{}
-		targets := []any{&group.Count}
-		if len(q.GroupBy) > 0 {
-			targets = []any{&group.Value, &group.Count}
-		}
-		if err := rows.Scan(targets...); err != nil {
-			return result, fmt.Errorf("count visibility: %w", err)
-		}
-		groups = append(groups, group)
-	}
-	if err := rows.Err(); err != nil {
-		return result, fmt.Errorf("count visibility: %w", err)
-	}
-	return sqlform.Result(q, groups), nil
-}
-
-// dialect is SQLite's part of the compiler.
-type dialect struct{}
-
-func (dialect) Arg(n int, _ any) string { return fmt.Sprintf("?%d", n) }
-
-// KeyArg is a JSON path. A key has no characters that a path would need escaped.
-func (dialect) KeyArg(key string) any { return `$."` + key + `"` }
-
-func (dialect) Extract(keyArg string, _ enumspb.IndexedValueType) string {
-	return "json_extract(attributes, " + keyArg + ")"
-}
-
-func (dialect) IsAbsent(keyArg string) string { return "json_type(attributes, " + keyArg + ") IS NULL" }
-
-func (d dialect) HasAny(key string, values []any, isList bool, bind func(any) string) string {
-	path := bind(d.KeyArg(key))
-	args := make([]string, len(values))
-	for i, value := range values {
-		args[i] = bind(value)
-	}
-	in := " IN (" + strings.Join(args, ", ") + ")"
-	if isList {
-		return "EXISTS (SELECT 1 FROM json_each(attributes, " + path + ") WHERE value" + in + ")"
-	}
-	return "json_extract(attributes, " + path + ")" + in
-}
-
-func (dialect) StartsWith(text, prefixArg string) string {
-	return "substr(" + text + ", 1, length(" + prefixArg + ")) = " + prefixArg
+	s.namespaces.Remember(namespaceID, number)
+	return number, true, nil
 }

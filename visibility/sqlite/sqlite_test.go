@@ -9,6 +9,7 @@ import (
 
 	"perdure/server/store"
 	"perdure/visibility"
+	"perdure/visibility/sqlform"
 	"perdure/visibility/sqlite"
 	"perdure/visibility/visibilitytest"
 )
@@ -24,7 +25,7 @@ func open(t *testing.T, path string) *sqlite.Store {
 func TestStore(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "visibility ?#%.db"))
 	require.Equal(t, "sqlite", s.Name())
-	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, sqlform.Features, func(*testing.T) visibility.Store { return s })
 }
 
 // TestReopen checks that records and versions outlive the process.
@@ -51,7 +52,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	require.NoError(t, open(t, path).Close())
 	db, err := sql.Open("sqlite", path)
 	require.NoError(t, err)
-	_, err = db.Exec("INSERT INTO visibility_version (version, name, checksum) VALUES (2, 'later', 'x')")
+	_, err = db.Exec("INSERT INTO visibility_version (version, name, checksum) VALUES (1000, 'later', 'x')")
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	_, err = sqlite.Open(t.Context(), path, sqlite.Options{})

@@ -108,19 +108,37 @@ func drawFarTime(t *rapid.T) time.Time {
 	return drawTime(t, "time")
 }
 
-// DrawExpr draws a filter that passes Check with CorpusTypes, nested at most depth deep.
-func DrawExpr(t *rapid.T, depth int) query.Expr {
+// DrawExpr draws a filter that passes Check with CorpusTypes and needs no more
+// than the features, nested at most depth deep.
+func DrawExpr(t *rapid.T, depth int, features query.Features) query.Expr {
 	shape := rapid.IntRange(0, 5).Draw(t, "shape")
 	switch {
 	case depth == 0 || shape < 3:
-		return drawPredicate(t)
+		return drawLeaf(t, features)
 	case shape == 3:
-		return &query.Not{X: DrawExpr(t, depth-1)}
+		return &query.Not{X: DrawExpr(t, depth-1, features)}
 	case shape == 4:
-		return &query.And{Left: DrawExpr(t, depth-1), Right: DrawExpr(t, depth-1)}
+		return &query.And{Left: DrawExpr(t, depth-1, features), Right: DrawExpr(t, depth-1, features)}
 	default:
-		return &query.Or{Left: DrawExpr(t, depth-1), Right: DrawExpr(t, depth-1)}
+		return &query.Or{Left: DrawExpr(t, depth-1, features), Right: DrawExpr(t, depth-1, features)}
 	}
+}
+
+// drawLeaf draws a predicate, of the later features one time in three.
+func drawLeaf(t *rapid.T, features query.Features) query.Expr {
+	draws := []func(*rapid.T) query.Expr{drawHasList}
+	for _, later := range []struct {
+		feature query.Features
+		draw    func(*rapid.T) query.Expr
+	}{{query.Patterns, drawLike}, {query.FieldPairs, drawPair}, {query.Phrases, drawMatch}} {
+		if features&later.feature != 0 {
+			draws = append(draws, later.draw)
+		}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "later") > 0 {
+		return drawPredicate(t)
+	}
+	return rapid.SampledFrom(draws).Draw(t, "leaf")(t)
 }
 
 // queriedTypes are the attributes that drawn filters look at.

@@ -16,17 +16,15 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"google.golang.org/protobuf/proto"
-	"pgregory.net/rapid"
 
 	"perdure/visibility"
 	"perdure/visibility/attr"
-	"perdure/visibility/eval"
 	"perdure/visibility/query"
 )
 
-// Run tests a store. Each test uses namespaces of its own, so open may return
-// the same store every time.
-func Run(t *testing.T, open func(t *testing.T) visibility.Store) {
+// Run tests a store that has these parts of the language. Each test uses
+// namespaces of its own, so open may return the same store every time.
+func Run(t *testing.T, features query.Features, open func(t *testing.T) visibility.Store) {
 	tests := map[string]func(*testing.T, visibility.Store){
 		"Versions":       testVersions,
 		"Again":          testAgain,
@@ -40,7 +38,9 @@ func Run(t *testing.T, open func(t *testing.T) visibility.Store) {
 		"Namespaces":     testNamespaces,
 		"LargeBatch":     testLargeBatch,
 		"Corpus":         testCorpus,
-		"Generated":      testGenerated,
+		"Generated":      func(t *testing.T, s visibility.Store) { testGenerated(t, s, features) },
+		"Counts":         func(t *testing.T, s visibility.Store) { testCounts(t, s, features) },
+		"Unsupported":    func(t *testing.T, s visibility.Store) { testUnsupported(t, s, features) },
 		"RetypedSkipped": testRetyped,
 		"Canceled":       testCanceled,
 	}
@@ -56,7 +56,7 @@ func namespaceOf(t testing.TB) string { return t.Name() + fmt.Sprint(time.Now().
 func Checked(t require.TestingT, text string) *query.Query {
 	q, err := query.Parse(text)
 	require.NoError(t, err, text)
-	require.NoError(t, query.Check(q, CorpusTypes()), text)
+	require.NoError(t, query.CheckWith(q, CorpusOptions()), text)
 	return q
 }
 
@@ -349,52 +349,6 @@ func testCorpus(t *testing.T, s visibility.Store) {
 			found[i] = keys[runID]
 		}
 		require.Equal(t, strings.Join(c.Keys, " "), strings.Join(found, " "), c.Query)
-	}
-}
-
-// testGenerated compares drawn queries over drawn records with the evaluator.
-func testGenerated(t *testing.T, s visibility.Store) {
-	sets := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		sets++
-		ns := fmt.Sprint(namespaceOf(t), sets)
-		var records []*visibility.Record
-		for i := range rapid.IntRange(1, 12).Draw(rt, "runs") {
-			records = append(records, DrawRecord(rt, ns, i))
-		}
-		write(t, s, records...)
-		for range 10 {
-			compareWithEval(t, rt, s, records, DrawExpr(rt, 3))
-		}
-	})
-}
-
-func compareWithEval(t *testing.T, rt *rapid.T, s visibility.Store, records []*visibility.Record, where query.Expr) {
-	q := &query.Query{Where: where}
-	text := q.String()
-	require.NoError(rt, query.Check(q, CorpusTypes()), text)
-	var rows []eval.Row
-	for _, rec := range records {
-		if row := visibility.Row(rec); eval.Match(q.Where, row) {
-			rows = append(rows, row)
-		}
-	}
-	slices.SortFunc(rows, eval.Order)
-	want := make([]string, len(rows))
-	for i, row := range rows {
-		want[i] = row[attr.RunID].Value.(string)
-	}
-	pageSize := rapid.IntRange(1, 5).Draw(rt, "page size")
-	require.Equal(rt, want, runIDs(listAll(t, s, records[0].NamespaceID, q, pageSize)), text)
-	q.GroupBy = []string{attr.ExecutionStatus}
-	result, err := s.Count(t.Context(), records[0].NamespaceID, q)
-	require.NoError(rt, err, text)
-	require.EqualValues(rt, len(want), result.Total, text)
-	groups := visibility.Groups(attr.ExecutionStatus, eval.Groups(attr.ExecutionStatus, rows))
-	require.Len(rt, result.Groups, len(groups), text)
-	for i := range groups {
-		require.Equal(rt, groups[i].Count, result.Groups[i].Count)
-		require.Equal(rt, groups[i].Values[0].GetData(), result.Groups[i].Values[0].GetData())
 	}
 }
 

@@ -1,0 +1,140 @@
+package sqlform
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"perdure/visibility"
+	"perdure/visibility/attr"
+	"perdure/visibility/query"
+)
+
+// Features are the parts of the language that are compiled.
+const Features = query.AllFeatures &^ query.Items
+
+// List returns the statement for a page and one row more: version and record.
+// The namespace is the number of that of the request.
+func List(d Dialect, namespace int64, req visibility.ListRequest) (string, []any, error) {
+	after, err := req.Position()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := visibility.Unsupported(req.Query, Features); err != nil {
+		return "", nil, err
+	}
+	s := &statement{dialect: d}
+	from := "FROM " + Table + " WHERE namespace = " + s.bind(namespace) + " AND NOT deleted AND "
+	limit := " LIMIT " + s.bind(int64(req.Size()+1))
+	if req.Query.IsDefaultOrder() {
+		return s.defaultList(from, req.Query.Where, after, limit), s.args, nil
+	}
+	from += s.expr(req.Query.Where)
+	return s.orderedList(from, s.terms(req.Query.Order()), after, limit), s.args, nil
+}
+
+const defaultOrder = " ORDER BY close_key DESC, start_ns DESC, run_id DESC"
+
+// defaultList lists in the default order. Runs with one of a few values of an attribute whose index has that order are listed for
+// each value and merged: else a database reads all of them, or all others, to find the first ones.
+func (s *statement) defaultList(from string, where query.Expr, after visibility.Position, limit string) string {
+	behind := ""
+	if after != nil {
+		behind = " AND (close_key, start_ns, run_id) < (" + s.bindAll(defaultKey(after)) + ")"
+	}
+	parts := spread(where)
+	if len(parts) == 1 {
+		return "SELECT version, record " + from + s.expr(where) + behind + defaultOrder + limit
+	}
+	arms := make([]string, len(parts))
+	for i, part := range parts {
+		arms[i] = "SELECT * FROM (SELECT version, record, close_key, start_ns, run_id " + from + s.expr(part) + behind + defaultOrder + limit + ") AS arm"
+	}
+	return "SELECT version, record FROM (" + strings.Join(arms, " UNION ALL ") + ") AS arms" + defaultOrder + limit
+}
+
+// defaultKey returns the columns of a position in the default order.
+func defaultKey(p visibility.Position) []any {
+	closeKey := int64(OpenKey)
+	if t, ok := p[0].(time.Time); ok {
+		closeKey = visibility.Nanos(t)
+	}
+	startNanos := int64(math.MinInt64)
+	if t, ok := p[1].(time.Time); ok {
+		startNanos = visibility.Nanos(t)
+	}
+	runID, _ := p[2].(string)
+	return []any{closeKey, startNanos, Text(runID)}
+}
+
+// spreadMax is how many values are listed by themselves: each costs a page.
+const spreadMax = 8
+
+// spreadable are the attributes whose index has the default order behind them.
+var spreadable = map[string]bool{attr.WorkflowID: true, attr.WorkflowType: true, attr.TaskQueue: true, attr.ExecutionStatus: true}
+
+// spread divides a filter into some that no run passes two of; one, where that is of no use.
+func spread(where query.Expr) []query.Expr {
+	conjuncts := query.Conjuncts(where)
+	for i, x := range conjuncts {
+		field, values := alternatives(x)
+		values = distinct(values)
+		if !spreadable[field.Name] || len(values) < 2 || len(values) > spreadMax {
+			continue
+		}
+		var rest query.Expr
+		for j, other := range conjuncts {
+			if j != i {
+				rest = query.And2(rest, other)
+			}
+		}
+		parts := make([]query.Expr, len(values))
+		for k, v := range values {
+			parts[k] = query.And2(&query.Compare{Field: field, Op: query.Equal, Value: v}, rest)
+		}
+		return parts
+	}
+	return []query.Expr{where}
+}
+
+// alternatives returns the values of which an attribute must have one; none, where x is no such test.
+func alternatives(x query.Expr) (query.Field, []query.Value) {
+	switch x := x.(type) {
+	case *query.In:
+		if !x.Negated {
+			return x.Field, x.Values
+		}
+	case *query.Compare:
+		if x.Op == query.Equal {
+			return x.Field, []query.Value{x.Value}
+		}
+	case *query.Or:
+		left, leftValues := alternatives(x.Left)
+		right, rightValues := alternatives(x.Right)
+		if leftValues != nil && rightValues != nil && left.Name == right.Name {
+			return left, append(leftValues[:len(leftValues):len(leftValues)], rightValues...)
+		}
+	}
+	return query.Field{}, nil
+}
+
+func distinct(values []query.Value) []query.Value {
+	seen := map[query.Value]bool{}
+	var out []query.Value
+	for _, v := range values {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Page cuts the rows that List found to a page and makes the token of the next.
+func Page(req visibility.ListRequest, found []*visibility.Record) ([]*visibility.Record, []byte) {
+	if len(found) <= req.Size() {
+		return found, nil
+	}
+	page := found[:req.Size()]
+	return page, visibility.PositionOf(req.Query, page[len(page)-1]).Token(req)
+}

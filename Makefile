@@ -8,7 +8,7 @@ RACE := ./server/... ./visibility/...
 
 comma := ,
 
-.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs bench-soak generate clean
+.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs bench-soak bench-elastic generate clean
 
 build: ## bin/perdure
 	go build -trimpath -o bin/perdure ./cmd/perdure
@@ -42,6 +42,9 @@ bench: build ## every suite on SQLite and PostgreSQL, results in bench/results; 
 bench-vs: build ## each scenario on another server (ADDR=host:port) and on ours (STORE=postgres), with ratios
 	@test -n "$(or $(ADDR),$(VS))" || { echo 'say which server: make bench-vs ADDR=127.0.0.1:7233'; exit 2; }
 	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --vs $(or $(ADDR),$(VS)) --out bench/results $(ARGS)
+
+bench-elastic: prepare ## what Elasticsearch takes of ready-made bulk requests, through the store, and through the indexer; JSON
+	go run ./bench/elastic $(ARGS)
 
 bench-soak: build ## a long run: DURATION=2h, PERCENT=70 of the highest throughput, STORE=postgres
 	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --suite soak --duration $(or $(DURATION),1h) --percent $(or $(PERCENT),70) --out bench/results $(ARGS)

@@ -50,7 +50,7 @@ func URL(t testing.TB) string {
 		return address
 	}
 	if running == nil {
-		started, err := start()
+		started, err := start(false)
 		if err != nil {
 			t.Fatalf("start Elasticsearch: %v", err)
 		}

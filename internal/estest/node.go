@@ -28,12 +28,13 @@ const (
 type node struct {
 	folder  string // software for its user, data and log; removed at the end
 	home    string // the software
+	long    bool   // it lives long enough for the better compiler to pay
 	port    int
 	command *exec.Cmd
 	ended   chan struct{} // closed when the process has ended
 }
 
-func start() (*node, error) {
+func start(long bool) (*node, error) {
 	installed, err := installedHome()
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func start() (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{folder: folder, home: installed}
+	n := &node{folder: folder, home: installed, long: long}
 	if err := n.prepare(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
@@ -121,10 +122,14 @@ func (n *node) launchOn(port int) error {
 	return nil
 }
 
-// arguments keep the server small and its start short: tests end before the better compiler pays.
+// arguments keep the server small and, for tests, its start short: they end before the better compiler pays.
 func (n *node) arguments(transport int) []string {
+	compilers := "1"
+	if n.long {
+		compilers = "4"
+	}
 	return []string{
-		"-Xms" + heap, "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+		"-Xms" + heap, "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=" + compilers,
 		"-Djava.io.tmpdir=" + n.folder,
 		"-cp", filepath.Join(n.home, "launcher") + ":" + filepath.Join(n.home, "lib", "*"),
 		"Launcher", n.home, n.folder, strconv.Itoa(n.port), strconv.Itoa(transport),

@@ -12,7 +12,7 @@ type Server struct {
 // tests use URL, since a start takes seconds.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	n, err := start()
+	n, err := start(false)
 	if err != nil {
 		t.Fatalf("start Elasticsearch: %v", err)
 	}

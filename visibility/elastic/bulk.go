@@ -42,8 +42,9 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	}
 	now := time.Now()
 	newest := visibility.Newest(records)
-	batches, failures := s.batches(newest, now)
-	failures = append(failures, s.sendAll(ctx, batches)...)
+	senders := s.newSenders(ctx)
+	s.encode(newest, now, s.recordsPerBatch(len(newest)), senders)
+	failures := senders.wait()
 	if ctx.Err() != nil {
 		return fmt.Errorf("write visibility: %w", ctx.Err())
 	}
@@ -51,30 +52,36 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	return writeError(records, failures)
 }
 
-// batches encodes records and cuts them to requests of bounded size.
-func (s *Store) batches(records []*visibility.Record, now time.Time) ([]batch, []failure) {
-	var batches []batch
-	var failures []failure
+// recordsPerBatchMin is how many records are worth a request of their own.
+const recordsPerBatchMin = 200
+
+// recordsPerBatch divides a write among requests that are under way at once.
+func (s *Store) recordsPerBatch(records int) int {
+	return max(recordsPerBatchMin, (records+s.options.Writers-1)/s.options.Writers)
+}
+
+// encode writes records as requests of bounded size. Each is sent while the next is written.
+func (s *Store) encode(records []*visibility.Record, now time.Time, perBatch int, out *senders) {
 	var current batch
 	for _, rec := range records {
 		before := len(current.text)
 		text, err := encodeAction(current.text, rec, now)
 		if err != nil {
-			failures = append(failures, failure{rec, visibility.Refused, err})
+			out.failed(failure{rec, visibility.Refused, err})
 			current.text = text[:before]
 			continue
 		}
-		if len(text) > s.options.BatchBytes && before > 0 {
-			batches = append(batches, batch{text[:before:before], current.records})
-			current = batch{text: append(make([]byte, 0, s.options.BatchBytes), text[before:]...), records: []*visibility.Record{rec}}
-			continue
+		if before > 0 && (len(text) > s.options.BatchBytes || len(current.records) == perBatch) {
+			out.send(batch{text[:before:before], current.records})
+			current = batch{text: append(make([]byte, 0, before+before/8), text[before:]...)}
+		} else {
+			current.text = text
 		}
-		current.text, current.records = text, append(current.records, rec)
+		current.records = append(current.records, rec)
 	}
 	if len(current.records) > 0 {
-		batches = append(batches, current)
+		out.send(current)
 	}
-	return batches, failures
 }
 
 func encodeAction(b []byte, rec *visibility.Record, now time.Time) ([]byte, error) {
@@ -84,19 +91,32 @@ func encodeAction(b []byte, rec *visibility.Record, now time.Time) ([]byte, erro
 	return appendAction(b, rec, now)
 }
 
-// sendAll sends the batches, some at once.
-func (s *Store) sendAll(ctx context.Context, batches []batch) []failure {
-	results := make([][]failure, len(batches))
-	var senders sync.WaitGroup
-	for i, b := range batches {
-		senders.Go(func() { results[i] = s.sendInTurn(ctx, b) })
-	}
-	senders.Wait()
-	var failures []failure
-	for _, some := range results {
-		failures = append(failures, some...)
-	}
-	return failures
+// senders send the batches of one write.
+type senders struct {
+	store    *Store
+	ctx      context.Context
+	underWay sync.WaitGroup
+	mu       sync.Mutex
+	failures []failure
+}
+
+func (s *Store) newSenders(ctx context.Context) *senders { return &senders{store: s, ctx: ctx} }
+
+// send begins to send a batch.
+func (w *senders) send(b batch) {
+	w.underWay.Go(func() { w.failed(w.store.sendInTurn(w.ctx, b)...) })
+}
+
+func (w *senders) failed(failures ...failure) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures = append(w.failures, failures...)
+}
+
+// wait returns what was not taken once everything is answered.
+func (w *senders) wait() []failure {
+	w.underWay.Wait()
+	return w.failures
 }
 
 // sendInTurn waits until a request may begin.
@@ -132,17 +152,26 @@ func (s *Store) sendHalves(ctx context.Context, b batch) []failure {
 	var failures []failure
 	middle := len(b.records) / 2
 	for _, half := range [][]*visibility.Record{b.records[:middle], b.records[middle:]} {
-		for _, part := range s.encodeAgain(half) {
-			failures = append(failures, s.send(ctx, part)...)
+		text, err := Bulk(half, time.Now())
+		if err != nil {
+			return append(failures, allFailed(half, visibility.Refused, err)...)
 		}
+		failures = append(failures, s.send(ctx, batch{text, half})...)
 	}
 	return failures
 }
 
-// encodeAgain encodes records that have been encoded before.
-func (s *Store) encodeAgain(records []*visibility.Record) []batch {
-	batches, _ := s.batches(records, time.Now())
-	return batches
+// Bulk is the body of a bulk request that writes records at a time. Write sends
+// nothing else; a bench sends it without a store.
+func Bulk(records []*visibility.Record, now time.Time) ([]byte, error) {
+	var text []byte
+	for _, rec := range records {
+		var err error
+		if text, err = encodeAction(text, rec, now); err != nil {
+			return nil, err
+		}
+	}
+	return text, nil
 }
 
 // bulkAnswer has an item for each action, in their order.

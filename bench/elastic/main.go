@@ -192,7 +192,9 @@ func writeStore(ctx context.Context, r *round) error {
 func feedIndexer(ctx context.Context, r *round) error {
 	feed := indexer.New(indexer.Config{Store: r.store})
 	for _, rec := range r.records {
-		feed.Enqueue(rec, nil)
+		if err := feed.Enqueue(ctx, rec, time.Now(), nil); err != nil {
+			return err
+		}
 	}
 	return feed.Close(ctx)
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"perdure/server/config"
 	"perdure/server/deployment"
 	"perdure/server/execution"
@@ -36,11 +38,11 @@ func executionLimits(l config.Limits) execution.Limits {
 }
 
 // matchingLimits are the limits of task queues; what is not set here has the package's own default.
-func matchingLimits(l config.Limits) matching.Limits {
+func matchingLimits(l config.Limits, refreshAfter time.Duration) matching.Limits {
 	return matching.Limits{
 		SyncMatchWait: l.SyncMatchWait, PollWait: l.TaskPollMax, StickyPollerAge: l.StickyPollerWindow,
 		PollerAge: l.PollerHistory, ReadAheadTasks: l.BacklogReadMax, BatchTasks: l.BacklogBatchMax,
-		LanesMax: l.LanesMax, WeightOverridesMax: l.WeightOverridesMax,
+		LanesMax: l.LanesMax, WeightOverridesMax: l.WeightOverridesMax, RefreshAfter: refreshAfter,
 	}
 }
 
@@ -52,27 +54,32 @@ func workerLimits(l config.Limits) workers.Limits {
 	}
 }
 
-// rolloutLimits bound worker deployments. A store of one process need not be
-// looked at for changes of others.
-func rolloutLimits(l config.Limits, alone bool) rollout.Limits {
-	limits := rollout.Limits{
+// refreshAfter is how long what is known of a store is believed. That of one
+// process need not be looked at for changes of others.
+func refreshAfter(alone bool) time.Duration {
+	if alone {
+		return 0
+	}
+	return namespace.RefreshAfter
+}
+
+// rolloutLimits bound worker deployments.
+func rolloutLimits(l config.Limits, refreshAfter time.Duration) rollout.Limits {
+	return rollout.Limits{
 		Deployments: l.DeploymentsMax,
 		Deployment: deployment.Limits{
 			Versions: l.DeploymentVersionsMax, QueuesPerVersion: l.DeploymentQueuesMax, MetadataBytes: l.DeploymentMetadataBytesMax,
 		},
-		Drainage: deployment.DrainageRules{Grace: l.DrainageGrace, Interval: l.DrainageInterval},
+		Drainage:     deployment.DrainageRules{Grace: l.DrainageGrace, Interval: l.DrainageInterval},
+		RefreshAfter: refreshAfter,
 	}
-	if !alone {
-		limits.RefreshAfter = namespace.RefreshAfter
-	}
-	return limits
 }
 
 // versioningLimits bound what a task queue knows of build ids.
 func versioningLimits(l config.Limits) versioning.Limits {
 	return versioning.Limits{
 		Sets: l.BuildIDSetsMax, Builds: l.BuildIDsMax, Assignments: l.AssignmentRulesMax, Redirects: l.RedirectRulesMax,
-		Upstream: l.UpstreamBuildsMax, BuildIDBytes: l.BuildIDBytesMax,
+		Upstream: l.UpstreamBuildsMax, BuildIDBytes: l.BuildIDBytesMax, Queues: l.BuildIDQueuesMax,
 	}
 }
 

@@ -52,9 +52,11 @@ func redirect(from, to string) *workflowservice.UpdateWorkerVersioningRulesReque
 	}
 }
 
-func (s *trial) newSet(build string) string {
+func (s *trial) newSet(build string) string { return s.newSetOf("q", build) }
+
+func (s *trial) newSetOf(queue, build string) string {
 	_, err := s.UpdateWorkerBuildIdCompatibility(s.t.Context(), &workflowservice.UpdateWorkerBuildIdCompatibilityRequest{ //nolint:staticcheck // old clients call it
-		Namespace: "default", TaskQueue: "q",
+		Namespace: "default", TaskQueue: queue,
 		Operation: &workflowservice.UpdateWorkerBuildIdCompatibilityRequest_AddNewBuildIdInNewDefaultSet{AddNewBuildIdInNewDefaultSet: build},
 	})
 	return said(err)
@@ -135,6 +137,15 @@ var versionLimits = []limitCase{
 	{
 		row: "build_ids_max", limit: 3, past: "FailedPrecondition: update would exceed number of build IDs permitted in namespace dynamic config (4/3)",
 		try: func(s *trial, n int64) string { return each(n, s.newSet) },
+	},
+	{
+		row: "build_id_queues_max", limit: 2, past: "FailedPrecondition: Exceeded max task queues allowed to be mapped to a single build ID: 2",
+		try: func(s *trial, n int64) string {
+			return each(n, func(name string) string {
+				require.Equal(s.t, "ok", s.newSetOf(name, "another"+name))
+				return s.newSetOf(name, "1.0")
+			})
+		},
 	},
 	{
 		row: "assignment_rules_max", limit: 2, past: "FailedPrecondition: update exceeds number of assignment rules permitted in namespace (3/2)",

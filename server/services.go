@@ -69,7 +69,7 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 		return err
 	}
 	s.worker = worker.New(worker.Config{
-		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views},
+		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views}, BuildIDs: s.buildIDs,
 		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
@@ -102,12 +102,12 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	leases := &lateLeases{}
 	s.rollout = rollout.New(rollout.Config{
 		Store: s.store, Visibility: s.visibility, Namespaces: s.namespaces, Leases: leases,
-		Limits: rolloutLimits(c.Limits, singleOwner(c.Store)), Logger: o.Logger,
+		Limits: rolloutLimits(c.Limits, refreshAfter(singleOwner(c.Store))), Logger: o.Logger,
 	})
 	s.makeOutbound(c, o)
 	s.matching = matching.New(matching.Config{
 		Store: s.store, Leases: leases, Namespaces: s.namespaces, Routes: s.rollout,
-		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits),
+		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits, refreshAfter(singleOwner(c.Store))),
 	})
 	engine, err := history.New(history.Config{
 		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.feeds, Outbound: s.outbound,
@@ -125,10 +125,16 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	s.views = views.New(views.Config{Store: s.store, Limits: views.Limits{
 		Views: c.Limits.VisibilityViewsMax, ViewBytes: c.Limits.VisibilityViewBytesMax, NameBytes: c.Limits.IDBytesMax,
 	}})
-	s.buildIDs = buildids.New(buildids.Config{Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits)})
+	s.buildIDs = buildids.New(buildids.Config{
+		Store: s.store, Pollers: s.matching, Limits: versioningLimits(c.Limits), Changed: s.rollout.SetBuilds,
+		RefreshAfter: refreshAfter(singleOwner(c.Store)), Logger: o.Logger,
+	})
 	s.matching.SetHistory(engine)
 	s.rollout.Connect(s.matching, s.matching.Rerouted)
 	if err := s.rollout.Load(ctx); err != nil {
+		return err
+	}
+	if err := s.buildIDs.Load(ctx); err != nil {
 		return err
 	}
 	if err := s.matching.Start(ctx); err != nil {
@@ -139,6 +145,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	}
 	s.history = engine
 	s.rollout.Start()
+	s.buildIDs.Start()
 	return nil
 }
 
@@ -242,6 +249,9 @@ func (s *services) stop(ctx context.Context) error {
 	}
 	if s.rollout != nil {
 		note("stop looking after worker deployments", s.rollout.Stop(ctx))
+	}
+	if s.buildIDs != nil {
+		s.buildIDs.Stop()
 	}
 	if s.outbound != nil {
 		short, done := context.WithTimeout(ctx, outboundTimeout)

@@ -20,6 +20,7 @@ import (
 	"perdure/server/buildids"
 	"perdure/server/clock"
 	"perdure/server/cluster"
+	"perdure/server/deployment"
 	"perdure/server/store"
 	"perdure/server/store/memory"
 	"perdure/server/versioning"
@@ -65,7 +66,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) newBook() *buildids.Book {
 	return buildids.New(buildids.Config{Store: r.store, Pollers: r, Clock: r.clock, Limits: versioning.Limits{
-		Sets: 3, Builds: 10, Assignments: 5, Redirects: 5, Upstream: 5, BuildIDBytes: 10,
+		Sets: 3, Builds: 10, Assignments: 5, Redirects: 5, Upstream: 5, BuildIDBytes: 10, Queues: 3,
 	}})
 }
 
@@ -184,7 +185,7 @@ func TestEverybodyIsHeard(t *testing.T) {
 	require.NoError(t, r.addSet(r.book, "q", "0"))
 	var all sync.WaitGroup
 	for i := range 4 {
-		book := buildids.New(buildids.Config{Store: r.store.Store, Pollers: r, Clock: r.clock, Limits: versioning.Limits{Sets: 1, Builds: 10, BuildIDBytes: 10}})
+		book := buildids.New(buildids.Config{Store: r.store.Store, Pollers: r, Clock: r.clock, Limits: versioning.Limits{Sets: 1, Builds: 10, BuildIDBytes: 10, Queues: 3}})
 		all.Go(func() {
 			_, err := book.UpdateWorkerBuildIdCompatibility(t.Context(), shop, &workflowservice.UpdateWorkerBuildIdCompatibilityRequest{
 				TaskQueue: "q",
@@ -201,29 +202,68 @@ func TestEverybodyIsHeard(t *testing.T) {
 	require.Len(t, r.sets(r.book, shop, "q")[0].GetBuildIds(), 5)
 }
 
-func TestReadsAreCached(t *testing.T) {
-	r := newRig(t)
-	elsewhere := r.newBook()
-	read := func() versioning.Data {
-		data, err := r.book.Of(t.Context(), shop.ID, "q")
-		require.NoError(t, err)
-		return data
-	}
-	require.Empty(t, read().Sets)
-	require.NoError(t, r.addSet(elsewhere, "q", "1.0"))
-	before := r.store.reads
-	r.clock.Advance(buildids.RefreshAfter - 1)
-	require.Empty(t, read().Sets, "believed for a moment")
-	require.Equal(t, before, r.store.reads)
-	r.clock.Advance(1)
-	require.Len(t, read().Sets, 1)
+// of is what a book knows of the queue q.
+func (r *rig) of(book *buildids.Book) *versioning.Data { return book.Of(shop.ID, "q") }
 
-	r.clock.Advance(buildids.RefreshAfter)
+func TestReadsCostNothing(t *testing.T) {
+	r := newRig(t)
+	require.Empty(t, r.of(r.book).Sets)
+	require.NoError(t, r.addSet(r.book, "q", "1.0"))
+	before := r.store.reads
+	require.Len(t, r.of(r.book).Sets, 1)
+	require.Same(t, r.of(r.book), r.of(r.book))
+	require.Equal(t, before, r.store.reads)
 	r.store.err = errors.New("the store is away")
-	require.Len(t, read().Sets, 1, "the last known state")
-	_, err := r.book.Of(t.Context(), shop.ID, "never read")
-	require.IsType(t, &serviceerror.Unavailable{}, err)
+	require.Len(t, r.of(r.book).Sets, 1)
 	require.IsType(t, &serviceerror.Unavailable{}, r.addSet(r.book, "q", "2.0"))
+}
+
+// TestOtherNodesFollow: who listens hears of what another node changed, once.
+func TestOtherNodesFollow(t *testing.T) {
+	r := newRig(t)
+	heard := make(chan deployment.Builds, 10)
+	elsewhere := buildids.New(buildids.Config{
+		Store: r.store.Store, Pollers: r, Clock: r.clock, RefreshAfter: 2 * time.Second,
+		Changed: func(namespaceID string, builds deployment.Builds) {
+			require.Equal(t, shop.ID, namespaceID)
+			heard <- builds
+		},
+	})
+	require.NoError(t, r.addSet(r.book, "q", "1.0"))
+	require.NoError(t, r.addSet(r.book, "other", "1.0"))
+	require.NoError(t, elsewhere.Load(t.Context()))
+	require.Len(t, <-heard, 2)
+	elsewhere.Start()
+	defer elsewhere.Stop()
+	require.NoError(t, r.addSet(r.book, "q", "2.0"))
+	first := r.of(elsewhere)
+	var builds deployment.Builds
+	require.Eventually(t, func() bool {
+		r.clock.Advance(2 * time.Second)
+		select {
+		case builds = <-heard:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+	require.Len(t, builds["q"].Sets, 2)
+	require.Same(t, builds["q"], r.of(elsewhere))
+	require.Len(t, first.Sets, 1, "what was given out does not change")
+	require.NoError(t, elsewhere.Load(t.Context()))
+	require.Empty(t, heard, "nothing is new")
+}
+
+func TestDeletedNamespace(t *testing.T) {
+	r := newRig(t)
+	require.NoError(t, r.addSet(r.book, "q", "1.0"))
+	require.NoError(t, r.book.DropBuildIDs(t.Context(), other.ID))
+	require.Len(t, r.of(r.book).Sets, 1)
+	require.NoError(t, r.book.DropBuildIDs(t.Context(), shop.ID))
+	require.Empty(t, r.of(r.book).Sets)
+	again := r.newBook()
+	require.NoError(t, again.Load(t.Context()))
+	require.Empty(t, r.of(again).Sets)
 }
 
 func TestQueuesOfABuild(t *testing.T) {
@@ -232,6 +272,8 @@ func TestQueuesOfABuild(t *testing.T) {
 		require.NoError(t, r.addSet(r.book, queue, "1.0"))
 	}
 	require.NoError(t, r.addSet(r.book, "d", "2.0"))
+	require.IsType(t, &serviceerror.FailedPrecondition{}, r.addSet(r.book, "d", "1.0"), "one queue too many")
+	require.NoError(t, r.addSet(r.book, "c", "1.0"), "it is there already")
 	names, err := r.book.QueuesOf(t.Context(), shop.ID, "1.0")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, names)
@@ -242,7 +284,11 @@ func TestQueuesOfABuild(t *testing.T) {
 
 func TestDamagedRecord(t *testing.T) {
 	r := newRig(t)
+	require.NoError(t, r.addSet(r.book, "good", "1.0"))
 	require.NoError(t, r.store.PutMeta(t.Context(), store.Meta{Kind: "build-ids", Key: "shop-id/q", Version: 1, Data: []byte("{")}))
-	_, err := r.book.Of(t.Context(), shop.ID, "q")
-	require.ErrorIs(t, err, store.ErrDamaged)
+	again := r.newBook()
+	require.NoError(t, again.Load(t.Context()))
+	require.Empty(t, r.of(again).Sets)
+	require.Len(t, again.Of(shop.ID, "good").Sets, 1)
+	require.ErrorIs(t, r.addSet(again, "q", "1.0"), store.ErrDamaged)
 }

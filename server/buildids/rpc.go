@@ -19,12 +19,26 @@ func (b *Book) UpdateWorkerBuildIdCompatibility(ctx context.Context, ns *cluster
 		return nil, err
 	}
 	_, err := b.change(ctx, queueKey{ns.ID, req.GetTaskQueue()}, func(e entry) (versioning.Data, error) {
-		return e.data.UpdateSets(req, b.limits)
+		next, err := e.data.UpdateSets(req, b.limits)
+		if build := e.data.NewBuild(req); err == nil && build != "" {
+			err = b.checkQueues(ctx, ns.ID, build)
+		}
+		return next, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &workflowservice.UpdateWorkerBuildIdCompatibilityResponse{}, nil
+}
+
+// checkQueues refuses one task queue too many for a build id. Two at the same
+// time may both get in.
+func (b *Book) checkQueues(ctx context.Context, namespaceID, build string) error {
+	queues, err := b.QueuesOf(ctx, namespaceID, build)
+	if err == nil && len(queues) >= b.limits.Queues {
+		err = serviceerror.NewFailedPreconditionf("Exceeded max task queues allowed to be mapped to a single build ID: %d", b.limits.Queues)
+	}
+	return err
 }
 
 // GetWorkerBuildIdCompatibility shows the sets of a queue. See cluster.BuildIDs.
@@ -41,7 +55,7 @@ func (b *Book) UpdateWorkerVersioningRules(ctx context.Context, ns *cluster.Name
 	key := queueKey{ns.ID, req.GetTaskQueue()}
 	e, err := b.change(ctx, key, func(e entry) (versioning.Data, error) {
 		if token := e.token(); string(token) != string(req.GetConflictToken()) {
-			return e.data, serviceerror.NewFailedPreconditionf("provided conflict token '%v' does not match existing one '%v'", req.GetConflictToken(), token)
+			return *e.data, serviceerror.NewFailedPreconditionf("provided conflict token '%v' does not match existing one '%v'", req.GetConflictToken(), token)
 		}
 		return e.data.UpdateRules(versioning.RulesUpdate{
 			Request: req, Now: b.clock.Now().UTC(), Limits: b.limits,
@@ -79,7 +93,7 @@ func (b *Book) polledLately(key queueKey, build string) bool {
 	since := b.clock.Now().Add(-polledWithin)
 	for _, kind := range []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY} {
 		queue := cluster.TaskQueue{NamespaceID: key.namespaceID, Name: key.name, Type: kind, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
-		for _, p := range b.pollers.RecentPollers(queue) {
+		for _, p := range b.config.Pollers.RecentPollers(queue) {
 			c := p.GetWorkerVersionCapabilities()
 			if c.GetUseVersioning() && c.GetBuildId() == build && p.GetLastAccessTime().AsTime().After(since) {
 				return true

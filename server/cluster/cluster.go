@@ -120,8 +120,8 @@ type BuildIDs interface {
 	UpdateWorkerVersioningRules(ctx context.Context, ns *Namespace, req *workflowservice.UpdateWorkerVersioningRulesRequest) (*workflowservice.UpdateWorkerVersioningRulesResponse, error)
 	GetWorkerVersioningRules(ctx context.Context, ns *Namespace, req *workflowservice.GetWorkerVersioningRulesRequest) (*workflowservice.GetWorkerVersioningRulesResponse, error)
 	// Of tells what a task queue knows of build ids, as it was a moment ago at
-	// worst. Unavailable when that is not known here and cannot be read.
-	Of(ctx context.Context, namespaceID, queue string) (versioning.Data, error)
+	// worst, from memory; never nil.
+	Of(namespaceID, queue string) *versioning.Data
 	// QueuesOf lists the task queues of a namespace whose sets have a build id, in order of name.
 	QueuesOf(ctx context.Context, namespaceID, build string) ([]string, error)
 }

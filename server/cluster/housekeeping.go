@@ -35,6 +35,12 @@ type QueueHousekeeping interface {
 	DropQueues(ctx context.Context, namespaceID string) error
 }
 
+// BuildIDHousekeeping is what the worker service needs of the older versioning.
+type BuildIDHousekeeping interface {
+	// DropBuildIDs removes what task queues of a namespace know whose runs are gone.
+	DropBuildIDs(ctx context.Context, namespaceID string) error
+}
+
 // DeploymentHousekeeping is what the worker service needs of the worker deployments.
 type DeploymentHousekeeping interface {
 	// DropDeployments removes the worker deployments of a namespace whose runs are gone.

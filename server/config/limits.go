@@ -113,6 +113,7 @@ type Limits struct {
 
 	BuildIDSetsMax          int `default:"10" unit:"sets" key:"limit.versionCompatibleSetLimitPerQueue" doc:"Sets of compatible build ids of one task queue: they are one record."`
 	BuildIDsMax             int `default:"100" unit:"build ids" key:"limit.versionBuildIdLimitPerQueue" doc:"Build ids in the sets of one task queue: they are one record."`
+	BuildIDQueuesMax        int `default:"20" unit:"queues" key:"limit.taskQueuesPerBuildId" doc:"Task queues whose sets have one build id: a question what it can reach looks at all of them."`
 	AssignmentRulesMax      int `default:"100" unit:"rules" key:"limit.wv.AssignmentRuleLimitPerQueue" doc:"Assignment rules of one task queue: each new run tries them in order."`
 	RedirectRulesMax        int `default:"500" unit:"rules" key:"limit.wv.RedirectRuleLimitPerQueue" doc:"Redirect rules of one task queue: they are one record."`
 	UpstreamBuildsMax       int `default:"50" unit:"build ids" key:"limit.wv.RedirectRuleMaxUpstreamBuildIDsPerQueue" doc:"Build ids that redirect rules lead to one other: a search for its runs names them all."`

@@ -9,11 +9,22 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/server/match"
+	"perdure/server/versioning"
 )
 
 // Table is how the task queues of a namespace are divided among versions. It
 // is never changed; a nil table has no versions.
-type Table struct{ routes map[Queue]*route }
+type Table struct {
+	routes map[Queue]*route
+	builds Builds
+}
+
+// Builds is what the older versioning knows of task queues, by their names: of
+// all types alike. It is never changed.
+type Builds map[string]*versioning.Data
+
+// WithBuilds is the table with what the older versioning knows.
+func (t *Table) WithBuilds(b Builds) *Table { return &Table{routes: t.routes, builds: b} }
 
 type route struct {
 	routing match.Routing
@@ -120,14 +131,52 @@ func (t *Table) Member(q Queue, v match.Version) bool {
 }
 
 // Target is the version that gets a task of the queue, and the revision of the
-// routing that says so; 0 for a pinned task.
+// routing that says so; 0 for a pinned task. What the deployments leave to workers
+// without a version goes by the older versioning.
 func (t *Table) Target(q Queue, d match.Directive) (match.Version, int64) {
+	version, revision := t.deployed(q, d)
+	if version != (match.Version{}) {
+		return version, revision
+	}
+	version.BuildID = d.BuildID
+	if data := t.Builds(q.Name); data != nil {
+		if d.Unassigned {
+			version.BuildID, _ = data.Assigned(d.Key)
+		}
+		version.BuildID = data.Newest(version.BuildID)
+	}
+	return version, revision
+}
+
+// Assigned is the build id that something new of the queue gets by the older
+// versioning; empty when a deployment has it. See versioning.Data.
+func (t *Table) Assigned(q Queue, d match.Directive) (build string, byRule bool) {
+	data := t.Builds(q.Name)
+	if data == nil {
+		return "", false
+	}
+	if version, _ := t.deployed(q, d); version != (match.Version{}) {
+		return "", false
+	}
+	return data.Assigned(d.Key)
+}
+
+// deployed is the version by the deployments alone.
+func (t *Table) deployed(q Queue, d match.Directive) (match.Version, int64) {
 	r := t.find(q)
 	if r == nil {
 		return match.Routing{}.Target(d, false)
 	}
 	_, member := r.members[d.Pinned]
 	return r.routing.Target(d, member)
+}
+
+// Builds is what the older versioning knows of the queues of a name; nil: nothing.
+func (t *Table) Builds(name string) *versioning.Data {
+	if t == nil || len(t.builds) == 0 {
+		return nil
+	}
+	return t.builds[name]
 }
 
 func (t *Table) find(q Queue) *route {
@@ -137,8 +186,9 @@ func (t *Table) find(q Queue) *route {
 	return t.routes[q]
 }
 
-// Versions tells whether any worker with a version has polled the queue.
-func (t *Table) Versions(q Queue) bool { return t.find(q) != nil }
+// Versions tells whether any worker with a version has polled the queue, or the
+// older versioning knows of it.
+func (t *Table) Versions(q Queue) bool { return t.find(q) != nil || t.Builds(q.Name) != nil }
 
 // Rerouted are the queues whose tasks may go to other versions in t than in old.
 func (t *Table) Rerouted(old *Table) []Queue {
@@ -150,6 +200,11 @@ func (t *Table) Rerouted(old *Table) []Queue {
 		for q := range table.routes {
 			if !t.same(old, q) {
 				queues[q] = struct{}{}
+			}
+		}
+		for name := range table.builds {
+			if t.Builds(name) != old.Builds(name) {
+				queues[WorkflowQueue(name)], queues[activityQueue(name)] = struct{}{}, struct{}{}
 			}
 		}
 	}
@@ -172,4 +227,8 @@ func (t *Table) same(old *Table, q Queue) bool {
 // WorkflowQueue is the queue of workflow tasks with a name.
 func WorkflowQueue(name string) Queue {
 	return Queue{Name: name, Type: enumspb.TASK_QUEUE_TYPE_WORKFLOW}
+}
+
+func activityQueue(name string) Queue {
+	return Queue{Name: name, Type: enumspb.TASK_QUEUE_TYPE_ACTIVITY}
 }

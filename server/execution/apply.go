@@ -7,6 +7,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"perdure/server/activity"
+	"perdure/server/match"
 	"perdure/visibility/attr"
 )
 
@@ -79,6 +80,7 @@ func applyStarted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	s.ResetPoints = a.PrevAutoResetPoints.GetPoints()
 	s.register(e)
 	applyInherited(s, a)
+	applyInheritedBuild(s, a)
 }
 
 func applyTaskScheduled(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskScheduledEventAttributes) {
@@ -100,12 +102,17 @@ func applyTaskStarted(s *State, e *historypb.HistoryEvent, a *historypb.Workflow
 	s.Task.RequestID, s.Task.Identity = a.RequestId, a.Identity
 	s.Task.HistorySize, s.Task.SuggestReasons = a.HistorySizeBytes, a.SuggestContinueAsNewReasons
 	s.Task.TargetChanged = a.TargetWorkerDeploymentVersionChanged
+	//nolint:staticcheck // this is the older versioning
+	worker, redirects := a.WorkerVersion, a.BuildIdRedirectCounter
+	s.Task.Build, s.Task.Redirects = match.StampedBuild(worker), redirects
+	applyBuild(s, worker, redirects)
 }
 
 func applyTaskCompleted(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
 	s.Task = nil
 	s.TaskAttempt, s.WorkflowTaskFailures, s.Problems = 1, 0, nil
 	s.PreviousStartedID, s.LastTaskCompletedID = a.StartedEventId, e.EventId
+	s.Building.Worker, s.Building.Default = stampOf(a.WorkerVersion), "" //nolint:staticcheck // older clients send it
 	applyVersion(s, a)
 	noteBuild(s, e, a)
 }
@@ -149,7 +156,12 @@ func applyPending(s *State, e *historypb.HistoryEvent) bool {
 			activity.CancelEventID = e.EventId
 		}
 	case *historypb.HistoryEvent_ActivityTaskStartedEventAttributes:
-		// Written together with the event that ends the activity: nothing to keep.
+		// Written together with the event that ends the activity: nothing to keep,
+		// but for a run that it moved.
+		started := a.ActivityTaskStartedEventAttributes
+		if redirects := started.BuildIdRedirectCounter; redirects > 0 { //nolint:staticcheck // this is the older versioning
+			applyBuild(s, started.WorkerVersion, redirects) //nolint:staticcheck // likewise
+		}
 	case *historypb.HistoryEvent_ActivityTaskCompletedEventAttributes:
 		s.Activities.drop(a.ActivityTaskCompletedEventAttributes.ScheduledEventId)
 	case *historypb.HistoryEvent_ActivityTaskFailedEventAttributes:

@@ -38,7 +38,7 @@ func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCom
 func buildKeywords(a *historypb.WorkflowTaskCompletedEventAttributes) []string {
 	var values []string
 	stamp := a.WorkerVersion
-	if a.VersioningBehavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED {
+	if a.VersioningBehavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED && !stamp.GetUseVersioning() {
 		values = append(values, versioning.UnversionedRun)
 	}
 	switch {

@@ -253,7 +253,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if backoff, ok := cronBackoff(a.CronSchedule, t.s.ExecutionTime, t.env.Now); ok && duration(a.BackoffStartInterval) == 0 {
 		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
 	}
-	t.inheritContinued(s, a.InitialVersioningBehavior)
+	t.inheritContinued(s, a)
 	e := t.event(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW)
 	e.Attributes = &historypb.HistoryEvent_WorkflowExecutionContinuedAsNewEventAttributes{
 		WorkflowExecutionContinuedAsNewEventAttributes: continuedAsNew(b, a, next),
@@ -269,7 +269,7 @@ func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommand
 		WorkflowRunTimeout: next.started.WorkflowRunTimeout, WorkflowTaskTimeout: next.started.WorkflowTaskTimeout,
 		WorkflowTaskCompletedEventId: b.completedID, BackoffStartInterval: activity.Capped(a.BackoffStartInterval), Initiator: a.Initiator,
 		Failure: a.Failure, LastCompletionResult: a.LastCompletionResult, Header: a.Header, Memo: a.Memo,
-		SearchAttributes: next.started.SearchAttributes,
+		SearchAttributes: next.started.SearchAttributes, InheritBuildId: a.InheritBuildId, //nolint:staticcheck // older clients send it
 	}
 }
 
@@ -287,6 +287,9 @@ func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCo
 	}
 	if reason := checkQueue(queue, t.env.Limits.IDBytes); reason != "" {
 		return fail(badContinue, "error validating ContinueAsNewWorkflowExecutionCommand TaskQueue: %s. WorkflowType=%s TaskQueue=%s", reason, name, queueText(queue))
+	}
+	if err := t.keepsQueue(a.InheritBuildId, queue.GetName(), badContinue, "ContinueAsNew"); err != nil { //nolint:staticcheck // older clients send it
+		return err
 	}
 	if len(name) > t.env.Limits.IDBytes {
 		return fail(badContinue, "WorkflowType on ContinueAsNewWorkflowExecutionCommand exceeds length limit. WorkflowType=%s Length=%d Limit=%d", name, len(name), t.env.Limits.IDBytes)

@@ -202,6 +202,8 @@ func (w *WorkflowTask) encode(e *encoder) {
 	e.int(15, w.HistorySize)
 	e.time(16, w.StickyUntil)
 	e.bool(20, w.TargetChanged)
+	e.text(21, w.Build)
+	e.int(22, w.Redirects)
 	for _, reason := range w.SuggestReasons {
 		e.int(17, int64(reason))
 	}
@@ -269,6 +271,9 @@ func (a *Activity) encode(e *encoder) {
 	e.bool(20, a.ResetRequested)
 	e.text(30, a.Worker.Deployment)
 	e.text(31, a.Worker.BuildID)
+	e.text(32, a.BuildID)
+	e.bool(33, a.ByRule)
+	e.int(34, a.Redirects)
 	e.text(22, a.PauseRequestID)
 	if a.Options != nil {
 		options := proto.CloneOf(a.Options)
@@ -317,6 +322,9 @@ func (s *State) encodeRest(e *encoder) {
 	e.text(56, s.ResetRequestID)
 	if s.Versioning != (Versioning{}) {
 		e.record(70, s.Versioning.encode)
+	}
+	if s.Building != (Building{}) {
+		e.record(73, s.Building.encode)
 	}
 	if s.Pause != nil {
 		e.record(57, s.Pause.encode)
@@ -454,6 +462,10 @@ func (w *WorkflowTask) decode(field protowire.Number, v value) {
 		w.SuggestReasons = append(w.SuggestReasons, enumspb.SuggestContinueAsNewReason(v.int()))
 	case 20:
 		w.TargetChanged = v.bool()
+	case 21:
+		w.Build = v.text()
+	case 22:
+		w.Redirects = v.int()
 	}
 }
 
@@ -546,6 +558,12 @@ func (a *Activity) decode(field protowire.Number, v value) {
 		a.Worker.Deployment = v.text()
 	case 31:
 		a.Worker.BuildID = v.text()
+	case 32:
+		a.BuildID = v.text()
+	case 33:
+		a.ByRule = v.bool()
+	case 34:
+		a.Redirects = v.int()
 	case 21:
 		a.Options = unmarshal(v, &historypb.ActivityTaskScheduledEventAttributes{})
 	case 22:
@@ -638,6 +656,8 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.ResetRequestID = v.text()
 	case 70:
 		v.record(s.Versioning.decode)
+	case 73:
+		v.record(s.Building.decode)
 	case 57:
 		s.Pause = &Pause{}
 		v.record(s.Pause.decode)

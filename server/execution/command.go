@@ -70,8 +70,7 @@ type StartTask struct {
 	Identity         string
 	RequestID        string
 	BinaryChecksum   string
-	WorkerVersion    *commonpb.WorkerVersionStamp
-	// Worker is the version of the worker; zero: it has none.
+	// Worker tells which tasks the worker gets; zero: those without a version.
 	Worker match.Version
 	// FromSticky tells that the poll was on the sticky queue, so that history may start behind the last task.
 	FromSticky bool
@@ -117,7 +116,6 @@ type FailTask struct {
 	Failure          *failurepb.Failure
 	Identity         string
 	BinaryChecksum   string
-	WorkerVersion    *commonpb.WorkerVersionStamp
 	Messages         []*protocolpb.Message
 }
 
@@ -136,8 +134,7 @@ type StartActivity struct {
 	Stamp            int64
 	Identity         string
 	RequestID        string
-	WorkerVersion    *commonpb.WorkerVersionStamp
-	// Worker is the version of the worker; zero: it has none.
+	// Worker tells which tasks the worker gets; zero: those without a version.
 	Worker match.Version
 }
 

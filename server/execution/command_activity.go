@@ -46,10 +46,13 @@ func (t *transition) scheduleActivity(b *batch, a *commandpb.ScheduleActivityTas
 			ScheduleToCloseTimeout: durationpb.New(timeouts.ScheduleToClose), ScheduleToStartTimeout: durationpb.New(timeouts.ScheduleToStart),
 			StartToCloseTimeout: durationpb.New(timeouts.StartToClose), HeartbeatTimeout: durationpb.New(timeouts.Heartbeat),
 			WorkflowTaskCompletedEventId: b.completedID, RetryPolicy: activity.FillRetryPolicy(a.RetryPolicy), Priority: a.Priority,
+			UseWorkflowBuildId: a.UseWorkflowBuildId, //nolint:staticcheck // older clients send it
 		},
 	}
 	t.append(e)
-	t.s.Activities.edit(e.EventId).Stamp = t.stamp()
+	scheduled := t.s.Activities.edit(e.EventId)
+	scheduled.Stamp = t.stamp()
+	t.assignActivity(scheduled)
 	if a.RequestEagerExecution {
 		b.wanted = append(b.wanted, e.EventId)
 	}
@@ -63,7 +66,7 @@ func (t *transition) startWanted(b *batch) {
 		return
 	}
 	for _, id := range b.wanted {
-		if a := t.s.Activities.edit(id); a != nil {
+		if a := t.s.Activities.edit(id); a != nil && (a.usesRunsBuild() || a.BuildID == worker.Older()) {
 			b.eager.Eager = append(b.eager.Eager, t.beginAttempt(a, b.request.Identity, t.env.NewID(), worker))
 		}
 	}
@@ -71,6 +74,9 @@ func (t *transition) startWanted(b *batch) {
 
 func (t *transition) checkActivity(a *commandpb.ScheduleActivityTaskCommandAttributes) (activity.Timeouts, error) {
 	if err := t.checkActivityNames(a); err != nil {
+		return activity.Timeouts{}, err
+	}
+	if err := t.keepsQueue(a.UseWorkflowBuildId, a.TaskQueue.GetName(), badActivity, "Activity"); err != nil {
 		return activity.Timeouts{}, err
 	}
 	if err := activity.ValidateRetryPolicy(a.RetryPolicy); err != nil {

@@ -67,7 +67,7 @@ func (t *transition) childInitiated(b *batch, a *commandpb.StartChildWorkflowExe
 		ParentClosePolicy: a.ParentClosePolicy, Control: a.Control, WorkflowTaskCompletedEventId: b.completedID,
 		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: a.Memo,
 		SearchAttributes: attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes), Priority: a.Priority,
-		VersioningOverride: a.VersioningOverride,
+		VersioningOverride: a.VersioningOverride, InheritBuildId: a.InheritBuildId, //nolint:staticcheck // older clients send it
 	}
 	if a.RetryPolicy != nil {
 		initiated.RetryPolicy = activity.FillRetryPolicy(a.RetryPolicy)
@@ -107,6 +107,9 @@ func (t *transition) checkChild(a *commandpb.StartChildWorkflowExecutionCommandA
 			a.WorkflowId, workflowType, len(workflowType), limit, t.env.Namespace.Name)
 	}
 	if err := checkChildDurations(a, where); err != nil {
+		return err
+	}
+	if err := t.keepsQueue(a.InheritBuildId, a.TaskQueue.GetName(), badChild, "StartChildWorkflowExecution"); err != nil { //nolint:staticcheck // older clients send it
 		return err
 	}
 	return t.checkChildContent(a, where)

@@ -122,8 +122,9 @@ func activityAttributes(id string, a args) *commandpb.ScheduleActivityTaskComman
 		ActivityId: id, ActivityType: &commonpb.ActivityType{Name: "A"}, TaskQueue: &taskqueuepb.TaskQueue{Name: "q"}, Input: a.blob("input"),
 		ScheduleToCloseTimeout: a.wire("schedule-to-close"), ScheduleToStartTimeout: a.wire("schedule-to-start"),
 		StartToCloseTimeout: a.wire("start-to-close"), HeartbeatTimeout: a.wire("heartbeat"),
-		RetryPolicy: a.retryPolicy(), RequestEagerExecution: a.has("eager"),
+		RetryPolicy: a.retryPolicy(), RequestEagerExecution: a.has("eager"), UseWorkflowBuildId: a.has("own-build"),
 	}
+	attributes.TaskQueue.Name = a.text("queue", "q")
 	if attributes.ScheduleToCloseTimeout == nil && attributes.StartToCloseTimeout == nil && !a.has("no-timeout") {
 		attributes.StartToCloseTimeout = durationpb.New(args{"d": "10s"}.duration("d"))
 	}
@@ -134,7 +135,8 @@ func remoteCommandOf(name string, a args) *commandpb.Command {
 	id := a["id"]
 	switch name {
 	case "child":
-		child := &commandpb.StartChildWorkflowExecutionCommandAttributes{WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: "C"}, Input: a.blob("input")}
+		child := &commandpb.StartChildWorkflowExecutionCommandAttributes{WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: "C"}, Input: a.blob("input"),
+			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InheritBuildId: a.has("inherit")}
 		switch a["policy"] {
 		case "abandon":
 			child.ParentClosePolicy = enumspb.PARENT_CLOSE_POLICY_ABANDON
@@ -161,7 +163,7 @@ func closingCommand(name string, a args) *commandpb.Command {
 	case "continue":
 		return &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
 			Input: a.blob("input"), BackoffStartInterval: a.wire("backoff"), CronSchedule: a["cron"], RetryPolicy: a.retryPolicy(),
-			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InitialVersioningBehavior: initialOf(a["begins"]),
+			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InitialVersioningBehavior: initialOf(a["begins"]), InheritBuildId: a.has("inherit"),
 		}}}
 	}
 	return nil

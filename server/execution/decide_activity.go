@@ -44,8 +44,8 @@ func (t *transition) startActivity(c StartActivity) error {
 		return ErrStale
 	}
 	t.durable = true
-	if t.moves(c.Worker) {
-		t.goOver(c.Worker)
+	if worker := c.Worker.Deployed(); t.moves(worker) {
+		t.goOver(worker)
 		t.s.unstick()
 		t.scheduleTask()
 		t.failedCall = ErrStale // it is offered again where the run will be
@@ -68,6 +68,7 @@ func (t *transition) moves(worker match.Version) bool {
 
 // beginAttempt marks the attempt as started. No event tells of it until it ends.
 func (t *transition) beginAttempt(a *Activity, identity, requestID string, worker match.Version) *ActivityTask {
+	t.landActivity(a, worker)
 	a.StartedTime, a.Identity, a.RequestID, a.Worker = t.env.Now, identity, requestID, worker
 	t.s.Seen.seeWorker(identity)
 	a.Stamp = t.stamp()
@@ -192,6 +193,7 @@ func (t *transition) retryActivity(a *Activity, failure *failurepb.Failure) enum
 	a.LastAttemptEnd = t.env.Now
 	a.StartedTime, a.RequestID = time.Time{}, ""
 	a.LastFailure = t.keepable(failure)
+	t.assignActivity(a)
 	t.s.Seen.seeFailure(failure)
 	t.noteAttempt(a.Attempt)
 	t.grow(a.LastFailure)
@@ -223,6 +225,7 @@ func (t *transition) endActivity(a *Activity, e *historypb.HistoryEvent, started
 				ActivityTaskStartedEventAttributes: &historypb.ActivityTaskStartedEventAttributes{
 					ScheduledEventId: a.ScheduledEventID, Identity: a.Identity, RequestId: a.RequestID,
 					Attempt: a.Attempt, LastFailure: a.LastFailure,
+					WorkerVersion: a.workerStamp(), BuildIdRedirectCounter: a.Redirects, //nolint:staticcheck // this is the older versioning
 				},
 			},
 		}

@@ -56,6 +56,9 @@ func (t *transition) completeTask(c CompleteTask) error {
 	if err != nil {
 		return err
 	}
+	if answered := match.StampedBuild(c.Request.WorkerVersionStamp); task.Build != "" && task.Build != answered { //nolint:staticcheck // likewise
+		return errOtherBuild(task.Build, answered)
+	}
 	if t.s.Paused() && c.Request.ForceCreateNewWorkflowTask {
 		return serviceerror.NewFailedPrecondition("Workflow is paused and force create new workflow task is not allowed.")
 	}
@@ -99,7 +102,7 @@ func (t *transition) failCompletion(f *taskFailure, r *workflowservice.RespondWo
 	}
 	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{
 		Cause: f.cause, Failure: &failurepb.Failure{Message: f.Error(), FailureInfo: &failurepb.Failure_ServerFailureInfo{ServerFailureInfo: &failurepb.ServerFailureInfo{}}},
-		Identity: r.Identity, BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
+		Identity: r.Identity, BinaryChecksum: r.BinaryChecksum,
 	})
 	if f.cause == enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND {
 		t.s.CloseAttempted = true
@@ -185,15 +188,15 @@ func (t *transition) taskCompleted(r *workflowservice.RespondWorkflowTaskComplet
 			ScheduledEventId: task.ScheduledEventID, StartedEventId: task.StartedEventID, Identity: r.Identity,
 			BinaryChecksum: r.BinaryChecksum, WorkerVersion: r.WorkerVersionStamp,
 			SdkMetadata: r.SdkMetadata, MeteringMetadata: r.MeteringMetadata, VersioningBehavior: r.VersioningBehavior,
-			WorkerDeploymentName: r.DeploymentOptions.GetDeploymentName(), DeploymentVersion: workerOf(r).Proto(),
+			WorkerDeploymentName: r.DeploymentOptions.GetDeploymentName(), DeploymentVersion: workerOf(r).Deployed().Proto(),
 		},
 	}
 	return e
 }
 
-// workerOf is the version of the worker that completed a task.
+// workerOf tells which tasks the worker that completed one gets.
 func workerOf(r *workflowservice.RespondWorkflowTaskCompletedRequest) match.Version {
-	return match.WorkerVersion(r.DeploymentOptions)
+	return match.RoutedVersion(r.DeploymentOptions, r.WorkerVersionStamp) //nolint:staticcheck // older clients send it
 }
 
 // unstick forgets the worker that has the run in its cache.

@@ -21,6 +21,7 @@ func (t *transition) scheduleTask() {
 	if !t.s.Open() || t.s.Paused() || t.s.FirstTaskDelayed || t.s.Task != nil {
 		return
 	}
+	t.assignBuild()
 	task := t.newTask()
 	if task.Attempt > 1 {
 		task.Kind = TaskTransient
@@ -92,6 +93,7 @@ func startedEvent(task *WorkflowTask) *historypb.HistoryEvent {
 				ScheduledEventId: task.ScheduledEventID, Identity: task.Identity, RequestId: task.RequestID,
 				HistorySizeBytes: task.HistorySize, SuggestContinueAsNew: len(task.SuggestReasons) > 0,
 				SuggestContinueAsNewReasons: task.SuggestReasons, TargetWorkerDeploymentVersionChanged: task.TargetChanged,
+				WorkerVersion: versionedStamp(task.Build), BuildIdRedirectCounter: task.Redirects, //nolint:staticcheck // this is the older versioning
 			},
 		},
 	}
@@ -131,15 +133,20 @@ func (t *transition) startTask(c StartTask) error {
 		t.s.Task, t.s.TaskAttempt = nil, 1
 		t.scheduleTask()
 	}
+	assigned := t.s.Building.Assigned
 	t.reply = t.start(c.Identity, c.RequestID, c.Worker)
-	t.durable = false
+	t.durable = assigned != t.s.Building.Assigned // else a crash sets it back, and it is offered again
 	return nil
 }
 
-// start begins the pending task for a worker of a version.
+// start begins the pending task for a worker.
 func (t *transition) start(identity, requestID string, worker match.Version) *TaskStarted {
 	task := t.s.Task
-	t.move(worker, task)
+	t.move(worker.Deployed(), task)
+	task.Build, task.Redirects = "", 0
+	if t.land(worker) {
+		task.Build, task.Redirects = worker.BuildID, t.s.Building.Redirects
+	}
 	task.StartedTime, task.Identity, task.RequestID = t.env.Now, identity, requestID
 	t.s.Seen.seeWorker(identity)
 	task.HistorySize, task.SuggestReasons = t.s.HistorySize, t.suggestContinueAsNew()
@@ -251,7 +258,7 @@ func (t *transition) failTask(c FailTask) error {
 		return nil
 	}
 	t.failStartedTask(task, &historypb.WorkflowTaskFailedEventAttributes{
-		Cause: c.Cause, Failure: c.Failure, Identity: c.Identity, BinaryChecksum: c.BinaryChecksum, WorkerVersion: c.WorkerVersion,
+		Cause: c.Cause, Failure: c.Failure, Identity: c.Identity, BinaryChecksum: c.BinaryChecksum,
 	})
 	return nil
 }

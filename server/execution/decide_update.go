@@ -96,6 +96,7 @@ func (t *transition) scheduleSpeculative() {
 		t.scheduleTask()
 		return
 	}
+	t.assignBuild()
 	task := t.newTask()
 	task.Kind, task.ScheduledEventID, task.Stamp = TaskSpeculative, t.s.NextEventID, t.stamp()
 	if task.StickyUntil.IsZero() {

@@ -29,7 +29,9 @@ func (s *State) Describe(now time.Time, blocked func(address string) string) *wo
 	}
 	r.PendingWorkflowTask = s.describeTask()
 	for _, a := range s.Activities.values() {
-		r.PendingActivities = append(r.PendingActivities, a.describe(now))
+		info := a.describe(now)
+		s.describeActivityBuild(a, info)
+		r.PendingActivities = append(r.PendingActivities, info)
 	}
 	for _, child := range s.Children.values() {
 		r.PendingChildren = append(r.PendingChildren, &workflowpb.PendingChildExecutionInfo{
@@ -49,6 +51,7 @@ func (s *State) describeInfo() *workflowpb.WorkflowExecutionInfo {
 		StateTransitionCount: s.Version, HistorySizeBytes: s.HistorySize, RootExecution: s.Root(), FirstRunId: started.GetFirstExecutionRunId(),
 		ParentNamespaceId: started.GetParentWorkflowNamespaceId(), ParentExecution: started.GetParentWorkflowExecution(), Priority: s.Priority,
 	}
+	s.describeBuild(info)
 	info.VersioningInfo, info.WorkerDeploymentName = s.describeVersioning(), s.WorkerDeployment()
 	if info.Memo == nil {
 		info.Memo = &commonpb.Memo{}
@@ -117,9 +120,9 @@ func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 	}
 	info.ActivityOptions = a.describeOptions()
 	info.ActivityOptions.TaskQueue.NormalName = info.ActivityOptions.TaskQueue.Name
-	if a.Worker != (match.Version{}) {
+	if worker := a.Worker.Deployed(); worker != (match.Version{}) {
 		//nolint:staticcheck // older clients read the text
-		info.LastWorkerDeploymentVersion, info.LastDeploymentVersion = a.Worker.Dotted(), a.Worker.Proto()
+		info.LastWorkerDeploymentVersion, info.LastDeploymentVersion = worker.Dotted(), worker.Proto()
 	}
 	if a.Paused {
 		info.Paused = true

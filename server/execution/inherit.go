@@ -1,6 +1,8 @@
 package execution
 
 import (
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
 	deploymentpb "go.temporal.io/api/deployment/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -15,6 +17,9 @@ type Inheritance struct {
 	Override    *workflowpb.VersioningOverride
 	Pinned      match.Version // zero: not pinned
 	AutoUpgrade *deploymentpb.InheritedAutoUpgradeInfo
+	// BuildID is inherited by the rules of the older versioning, Source by its sets; nil: it is not.
+	BuildID string
+	Source  *commonpb.WorkerVersionStamp
 }
 
 // inheritedOverride is the override that a following run or a child on a queue
@@ -56,14 +61,18 @@ func (s *State) upgradeInfo(initial enumspb.ContinueAsNewVersioningBehavior) *de
 	}
 }
 
-// ChildInheritance is what a child on a queue gets of the run's versioning. An
-// override of the child's own comes instead.
-func (s *State) ChildInheritance(routes *deployment.Table, queue string, own *workflowpb.VersioningOverride) Inheritance {
-	if own != nil {
+// ChildInheritance is what a child gets of the run's versioning. An override of
+// the child's own comes instead.
+func (s *State) ChildInheritance(routes *deployment.Table, child *historypb.StartChildWorkflowExecutionInitiatedEventAttributes) Inheritance {
+	if own := child.VersioningOverride; own != nil {
 		return Inheritance{Override: own}
 	}
+	queue := child.TaskQueue.GetName()
 	inherited := s.inheritedBase(routes, queue)
 	inherited.Override = s.inheritedOverride(routes, queue)
+	if child.InheritBuildId { //nolint:staticcheck // this is the older versioning
+		inherited.BuildID, inherited.Source = s.inheritedBuild()
+	}
 	return inherited
 }
 
@@ -73,11 +82,13 @@ func (i Inheritance) into(started *historypb.WorkflowExecutionStartedEventAttrib
 		started.VersioningOverride = i.Override
 	}
 	started.InheritedPinnedVersion, started.InheritedAutoUpgradeInfo = i.Pinned.Proto(), i.AutoUpgrade
+	started.InheritedBuildId, started.SourceVersionStamp = i.BuildID, i.Source //nolint:staticcheck // this is the older versioning
 }
 
 // inheritContinued gives the run that continues this one what it inherits. Asked
 // for an initial behavior, it starts as one that upgrades.
-func (t *transition) inheritContinued(next *historypb.WorkflowExecutionStartedEventAttributes, initial enumspb.ContinueAsNewVersioningBehavior) {
+func (t *transition) inheritContinued(next *historypb.WorkflowExecutionStartedEventAttributes, a *commandpb.ContinueAsNewWorkflowExecutionCommandAttributes) {
+	initial := a.InitialVersioningBehavior
 	queue := next.TaskQueue.GetName()
 	inherited := t.s.inheritedBase(t.env.Routes, queue)
 	switch {
@@ -91,6 +102,9 @@ func (t *transition) inheritContinued(next *historypb.WorkflowExecutionStartedEv
 		inherited = Inheritance{}
 	}
 	inherited.Override = t.s.inheritedOverride(t.env.Routes, queue)
+	if a.InheritBuildId { //nolint:staticcheck // this is the older versioning
+		inherited.BuildID, inherited.Source = t.s.inheritedBuild()
+	}
 	inherited.into(next)
 }
 
@@ -111,5 +125,6 @@ func (t *transition) inheritRetried(next *historypb.WorkflowExecutionStartedEven
 		inherited.AutoUpgrade.ContinueAsNewInitialVersioningBehavior = old.InheritedAutoUpgradeInfo.ContinueAsNewInitialVersioningBehavior
 	}
 	inherited.Override = t.s.inheritedOverride(t.env.Routes, queue)
+	inherited.BuildID, inherited.Source = old.InheritedBuildId, t.s.sourceStamp() //nolint:staticcheck // this is the older versioning
 	inherited.into(next)
 }

@@ -304,6 +304,7 @@ func (r *rig) showState() string {
 		fmt.Fprintf(&b, "task: kind %d, %d/%d, attempt %d, on %s, timeout %s\n", task.Kind, task.ScheduledEventID, task.StartedEventID, task.Attempt, task.Queue, task.Timeout)
 	}
 	b.WriteString(s.showVersioning())
+	b.WriteString(s.showBuilding())
 	if s.StickyQueue != "" {
 		fmt.Fprintf(&b, "sticky: %s for %s\n", s.StickyQueue, s.StickyTimeout)
 	}

@@ -152,7 +152,9 @@ func applyReset(s *State, e *historypb.HistoryEvent) {
 // restartActivities makes tasks of the base run for activities pending at the fork worthless.
 func (t *transition) restartActivities() {
 	for _, id := range t.s.Activities.keys() {
-		t.s.Activities.edit(id).Stamp = t.stamp()
+		a := t.s.Activities.edit(id)
+		a.Stamp = t.stamp()
+		t.assignActivity(a)
 	}
 }
 

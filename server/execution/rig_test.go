@@ -42,6 +42,7 @@ type rig struct {
 	// from it, worker the version whose worker has the task.
 	shop   *deployment.State
 	routes *deployment.Table
+	builds deployment.Builds // of the older versioning, part of routes
 	worker match.Version
 	// unchecked leaves out the laws, to walk many states quickly.
 	unchecked bool
@@ -107,7 +108,7 @@ func (r *rig) following() *rig {
 	require.NotNil(r.t, r.last.Next, "no run follows")
 	next := newRig(r.t)
 	next.now, next.ids, next.limits = r.now, r.ids, r.limits
-	next.shop, next.routes = r.shop, r.routes
+	next.shop, next.routes, next.builds = r.shop, r.routes, r.builds
 	next.adopt(*r.last.Next)
 	return next
 }

@@ -98,8 +98,10 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 
 // mayStartHere tells whether the caller's worker is of the version that the queue would choose.
 func (c Start) mayStartHere(env Env) bool {
+	q := deployment.WorkflowQueue(c.Request.TaskQueue.GetName())
 	d := match.Directive{Pinned: Overridden(c.Inherit.Override), Key: c.Request.WorkflowId}
-	version, _ := env.Routes.Target(deployment.WorkflowQueue(c.Request.TaskQueue.GetName()), d)
+	d.BuildID, _ = env.Routes.Assigned(q, d)
+	version, _ := env.Routes.Target(q, d)
 	return version == match.WorkerVersion(c.Request.EagerWorkerDeploymentOptions)
 }
 

@@ -76,6 +76,7 @@ type State struct {
 	Pause              *Pause // nil: not held; kept when the run closes
 	VersioningOverride *workflowpb.VersioningOverride
 	Versioning         Versioning
+	Building           Building
 	// Problems say why the run's tasks keep failing, for search.
 	Problems []string
 	Seen     Seen
@@ -130,6 +131,10 @@ type WorkflowTask struct {
 	StickyUntil           time.Time // schedule-to-start deadline; zero: none
 	// TargetChanged tells that the routing names another version than the one the run is pinned to.
 	TargetChanged bool
+	// Build is that of the worker that has the task by rules, and Redirects how
+	// often these have led the run to another; empty: rules know nothing of it.
+	Build     string
+	Redirects int64
 }
 
 // Activity is a pending activity.
@@ -147,6 +152,9 @@ type Activity struct {
 	RequestID         string
 	Identity          string        // of the worker of the last attempt
 	Worker            match.Version // of the last attempt
+	BuildID           string        // of the attempt, unless it goes by the run's
+	ByRule            bool          // rules gave BuildID
+	Redirects         int64         // of the run, when its worker got the attempt
 	CancelEventID     int64         // the cancel request, 0: none
 	HeartbeatTime     time.Time
 	HeartbeatDetails  *commonpb.Payloads

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/server/deployment"
+	"perdure/server/match"
 )
 
 // TestTranscripts runs the stories in testdata. Each step is one command; what
@@ -135,10 +136,20 @@ func (s *story) step(d *datadriven.TestData) string {
 		return r.showDecision(r.begin(startOf(a)), nil)
 	case "routing":
 		return r.stepRouting(a)
+	case "builds":
+		r.stepBuilds(a)
+		return "ok\n"
+	case "child":
+		return showFields(r.childStart(a["id"]).ProtoReflect()) + "\n"
+	case "fork":
+		return s.fork(int(a.number("behind")))
 	case "poll":
 		start := r.startTask
 		if a.has("version") {
 			start = func() (*TaskStarted, error) { return r.startTaskOn(shop(a["version"])) }
+		}
+		if a.has("build") {
+			start = func() (*TaskStarted, error) { return r.startTaskOn(match.Version{BuildID: a["build"]}) }
 		}
 		started, err := start()
 		if a.has("keep") {

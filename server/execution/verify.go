@@ -132,6 +132,7 @@ func compareFacts(p *problems, stored, told *State) {
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)
 	sameMessage(p, "versioning override", stored.VersioningOverride, told.VersioningOverride)
 	same(p, "versioning", stored.Versioning.told(), told.Versioning.told())
+	same(p, "last worker", stored.Building.Worker, told.Building.Worker)
 	sameMessage(p, "started event", stored.Started, told.Started)
 	compareResetPoints(p, stored.ResetPoints, told.ResetPoints)
 	p.require(!stored.NotifyParent || told.NotifyParent, "the parent is to be told of a close that it has no part in")
@@ -170,6 +171,8 @@ func compareTask(p *problems, stored, told *State) {
 	same(p, "task, identity", task.Identity, known.Identity)
 	same(p, "task, history size", task.HistorySize, known.HistorySize)
 	same(p, "task, other version", task.TargetChanged, known.TargetChanged)
+	same(p, "task, build id", task.Build, known.Build)
+	same(p, "task, redirects", task.Redirects, known.Redirects)
 	p.require(slices.Equal(task.SuggestReasons, known.SuggestReasons), "task, suggestions: state has %v, history tells %v", task.SuggestReasons, known.SuggestReasons)
 }
 

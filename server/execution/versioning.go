@@ -81,16 +81,19 @@ func (s *State) PinnedVersion() match.Version {
 func (s *State) Directive() match.Directive {
 	inherited := s.StartedAttributes().GetInheritedAutoUpgradeInfo().GetContinueAsNewInitialVersioningBehavior()
 	return match.Directive{
-		Pinned: s.PinnedVersion(), Key: s.WorkflowID,
+		Pinned: s.PinnedVersion(), Key: s.WorkflowID, BuildID: s.buildID(), Unassigned: s.unassigned(),
 		Ramping: s.LastTaskCompletedID == 0 && inherited == enumspb.CONTINUE_AS_NEW_VERSIONING_BEHAVIOR_USE_RAMPING_VERSION,
 	}
 }
 
 // activityDirective is Directive for activities: those of a queue that the
 // version does not serve go where the routing of their queue says.
-func (s *State) activityDirective() match.Directive {
+func (s *State) activityDirective(a *Activity) match.Directive {
 	d := s.Directive()
 	d.IfMember, d.Ramping = true, false
+	if d.Unassigned = a.unassigned(); !a.usesRunsBuild() {
+		d.BuildID = a.BuildID
+	}
 	return d
 }
 
@@ -253,6 +256,9 @@ func (s *State) versionAttributes(own map[string]*commonpb.Payload) {
 		own["BuildIds"] = attr.Encode(builds, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
 	} else {
 		version = s.Versioning.Version
+		if s.Building.Assigned != "" {
+			own["BuildIds"] = attr.Encode(s.buildValues(), enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+		}
 	}
 	if version != (match.Version{}) {
 		keyword("TemporalWorkerDeploymentVersion", version.String())

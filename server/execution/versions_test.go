@@ -39,7 +39,7 @@ func (r *rig) route(commands ...deployment.Command) {
 		require.NoError(r.t, err)
 		r.shop = d.State
 	}
-	r.routes = deployment.NewTable([]*deployment.State{r.shop})
+	r.routes = deployment.NewTable([]*deployment.State{r.shop}).WithBuilds(r.builds)
 }
 
 // target is the version whose worker gets an offer.
@@ -61,7 +61,13 @@ func (r *rig) setWorker(request *workflowservice.RespondWorkflowTaskCompletedReq
 	if a.has("as") {
 		worker = shop(a["as"])
 	}
-	request.DeploymentOptions = optionsOf(worker)
+	if a.has("as-build") {
+		worker = match.Version{BuildID: a["as-build"]}
+	}
+	request.DeploymentOptions = optionsOf(worker.Deployed())
+	if worker.Older() != "" {
+		request.WorkerVersionStamp = versionedStamp(worker.Older())
+	}
 	request.VersioningBehavior = behaviorOf(a["behavior"])
 }
 

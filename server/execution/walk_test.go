@@ -64,7 +64,7 @@ func (w *walker) step() bool {
 	if !w.s.Open() {
 		return w.stepClosed()
 	}
-	switch w.pick(20) {
+	switch w.pick(21) {
 	case 0, 1, 2:
 		w.stepPoll()
 	case 3, 4, 5:
@@ -91,6 +91,8 @@ func (w *walker) step() bool {
 		w.stepVersions()
 	case 19:
 		w.stepOperator()
+	case 20:
+		w.stepBuilding()
 	}
 	w.keepToken()
 	return true
@@ -165,7 +167,7 @@ func (w *walker) stepComplete() {
 	}
 	lines = append(lines, w.answers()...)
 	if w.chance(8) {
-		lines = append(lines, w.one("done result=1", "fail", "fail non-retryable", "canceled", "continue", "continue backoff=3s"))
+		lines = append(lines, w.one("done result=1", "fail", "fail non-retryable", "canceled", "continue", "continue inherit", "continue backoff=3s"))
 	}
 	a := args{}
 	for _, option := range []string{"force", "return-new", "sticky=mine", "build=v1", "build=v2"} {
@@ -189,7 +191,7 @@ func (w *walker) line() string {
 	name := w.one("a", "b", "c")
 	switch w.pick(12) {
 	case 0, 1:
-		return "activity id=" + name + " " + w.one("start-to-close=4s", "schedule-to-close=9s", "start-to-close=5s schedule-to-start=3s", "start-to-close=9s heartbeat=2s attempts=2", "eager", "no-timeout", "start-to-close=2s attempts=1")
+		return "activity id=" + name + " " + w.one("start-to-close=4s", "schedule-to-close=9s", "start-to-close=5s schedule-to-start=3s", "start-to-close=9s heartbeat=2s attempts=2", "eager", "eager own-build", "own-build attempts=3", "no-timeout", "start-to-close=2s attempts=1")
 	case 2:
 		return fmt.Sprintf("cancel-activity event=%d", w.anyKey(w.s.Activities.keys()))
 	case 3, 4:
@@ -197,7 +199,7 @@ func (w *walker) line() string {
 	case 5:
 		return "cancel-timer id=" + name
 	case 6:
-		return "child id=" + name + w.one("", " policy=abandon", " policy=cancel")
+		return "child id=" + name + w.one("", " policy=abandon", " policy=cancel", " inherit")
 	case 7:
 		return "signal-other id=" + name
 	case 8:
@@ -423,10 +425,12 @@ func (w *walker) stepReset() {
 	}
 	fork := newRig(w.t)
 	fork.now, fork.limits = w.now, w.limits
-	fork.shop, fork.routes = w.shop, w.routes
+	fork.shop, fork.routes, fork.builds = w.shop, w.routes, w.builds
 	fork.adopt(d)
 	if _, err := fork.startTask(); err == nil {
-		_, err = fork.complete(completion(args{}, "marker"))
+		request := completion(args{}, "marker")
+		fork.setWorker(request, args{"behavior": "auto"})
+		_, err = fork.complete(request)
 		require.NoError(w.t, err)
 	}
 }

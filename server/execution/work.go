@@ -150,7 +150,7 @@ func (s *State) activityWork(w *Work, a *Activity, now time.Time) {
 		w.Offers = append(w.Offers, Offer{
 			Queue: a.attributes().GetTaskQueue().GetName(), ScheduledEventID: a.ScheduledEventID, Stamp: a.Stamp,
 			ScheduledTime: a.AttemptTime, ExpiresAt: earliest(a.scheduleToStart(), a.Deadline()),
-			Priority: s.PriorityOf(a.attributes().GetPriority()), Direct: s.activityDirective(),
+			Priority: s.PriorityOf(a.attributes().GetPriority()), Direct: s.activityDirective(a),
 		})
 	}
 }

@@ -126,6 +126,9 @@ func TestReachabilityBySets(t *testing.T) {
 	require.Equal(t, "q: NewWorkflows ClosedWorkflows", v.reach("2.0", closed, "q"))
 
 	v.run("q", false)
+	require.Equal(t, "q: ", v.reach("", anything, "q"))
+	require.Equal(t, "q: NewWorkflows OpenWorkflows", v.reach("2.0", open, "q"), "runs that no worker has seen")
+	v.run("q", false, "unversioned")
 	require.Equal(t, "q: ExistingWorkflows", v.reach("", anything, "q"), "runs from before")
 }
 
@@ -281,22 +284,12 @@ func TestWorkersOfAnOldBuildGetNothing(t *testing.T) {
 	v.changeRules("q", func(r *workflowservice.UpdateWorkerVersioningRulesRequest) {
 		r.Operation = &workflowservice.UpdateWorkerVersioningRulesRequest_AddCompatibleRedirectRule{
 			AddCompatibleRedirectRule: &workflowservice.UpdateWorkerVersioningRulesRequest_AddCompatibleBuildIdRedirectRule{
-				Rule: &taskqueuepb.CompatibleBuildIdRedirectRule{SourceBuildId: "2.0", TargetBuildId: "3.0"},
+				Rule: &taskqueuepb.CompatibleBuildIdRedirectRule{SourceBuildId: "r", TargetBuildId: "r.1"},
 			},
 		}
 	})
-	require.Equal(t, "newer: 3.0", v.poll(queue, "2.0"))
-	require.Equal(t, handedOn, v.poll(queue, "3.0"))
+	require.Equal(t, "newer: r.1", v.poll(queue, "r"))
+	require.Equal(t, handedOn, v.poll(queue, "r.1"))
 	sticky.NormalName = ""
 	require.Equal(t, codes.InvalidArgument.String(), v.poll(sticky, "3.0"))
-}
-
-func TestPollsIgnoreBuildsWhenVersioningIsOff(t *testing.T) {
-	t.Parallel()
-	v := setupVersioned(t)
-	v.addSet("q", "1.0")
-	v.addCompatible("q", "1.1", "1.0")
-	off := setup(t, func(c *frontend.Config) { c.Namespaces, c.BuildIDs = v.namespaces, v.book })
-	v.bundle = off
-	require.Equal(t, codes.DataLoss.String(), v.poll(&taskqueuepb.TaskQueue{Name: "q"}, "1.0"))
 }

@@ -153,7 +153,7 @@ func setup(t testing.TB, options ...func(*frontend.Config)) *bundle {
 			Age: time.Minute, Workers: 10, Bytes: 1 << 20, HeartbeatBytes: 1 << 10, Page: 10,
 		}}),
 		BuildIDs: buildids.New(buildids.Config{Store: records, Limits: versioning.Limits{
-			Sets: 10, Builds: 100, Assignments: 100, Redirects: 500, Upstream: 50, BuildIDBytes: 255,
+			Sets: 10, Builds: 100, Assignments: 100, Redirects: 500, Upstream: 50, BuildIDBytes: 255, Queues: 20,
 		}}),
 		Views:       views.New(views.Config{Store: records, Limits: views.Limits{Views: 3, ViewBytes: 1000, NameBytes: 100}}),
 		Limits:      defaultLimits(t),

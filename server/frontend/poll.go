@@ -86,7 +86,7 @@ func (f *Frontend) checkPoll(ctx context.Context, ns *cluster.Namespace, req pol
 	if err := checkNormalName(req); err != nil {
 		return err
 	}
-	if err := f.checkNewest(ctx, ns, req); err != nil {
+	if err := f.checkNewest(ns, req); err != nil {
 		return err
 	}
 	old, ok := req.(interface{ GetBinaryChecksum() string })
@@ -128,16 +128,13 @@ func checkNormalName(req pollRequest) error {
 
 // checkNewest refuses a worker whose tasks another build goes on with, by the
 // older worker versioning: so the other gets them.
-func (f *Frontend) checkNewest(ctx context.Context, ns *cluster.Namespace, req pollRequest) error {
-	c := req.GetWorkerVersionCapabilities()
-	if !c.GetUseVersioning() || !f.features.BuildIDSets && !f.features.BuildIDRules {
+func (f *Frontend) checkNewest(ns *cluster.Namespace, req pollRequest) error {
+	version := match.RoutedVersion(req.GetDeploymentOptions(), req.GetWorkerVersionCapabilities())
+	if version.Deployment != "" || version.BuildID == "" {
 		return nil
 	}
-	data, err := f.buildIDs.Of(ctx, ns.ID, cmp.Or(req.GetTaskQueue().GetNormalName(), req.GetTaskQueue().GetName()))
-	if err != nil {
-		return err
-	}
-	if newest := data.Newest(c.GetBuildId()); newest != c.GetBuildId() {
+	data := f.buildIDs.Of(ns.ID, cmp.Or(req.GetTaskQueue().GetNormalName(), req.GetTaskQueue().GetName()))
+	if newest := data.Newest(version.BuildID); newest != version.BuildID {
 		return serviceerror.NewNewerBuildExists(newest)
 	}
 	return nil

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"slices"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
@@ -89,10 +90,7 @@ func (r *reachability) ofBuild(ctx context.Context, build string, queues []strin
 // ofQueue tells which tasks of one queue a build id may get: only the default
 // of a set gets any.
 func (r *reachability) ofQueue(ctx context.Context, build, queue string) ([]enumspb.TaskReachability, error) {
-	data, err := r.f.buildIDs.Of(ctx, namespaceOf(ctx).ID, queue)
-	if err != nil {
-		return nil, err
-	}
+	data := r.f.buildIDs.Of(namespaceOf(ctx).ID, queue)
 	builds, isDefault := data.Reach(build)
 	if len(builds) == 0 {
 		return nil, nil
@@ -105,7 +103,7 @@ func (r *reachability) ofQueue(ctx context.Context, build, queue string) ([]enum
 	if kind == enumspb.TASK_REACHABILITY_NEW_WORKFLOWS {
 		return reached, nil
 	}
-	there, err := r.f.anyRun(ctx, queue, query.And2(runsOf(builds, versioning.VersionedRun), runs))
+	there, err := r.f.anyRun(ctx, queue, query.And2(runsOf(builds, isDefault, versioning.VersionedRun), runs))
 	if there {
 		reached = append(reached, kind)
 	}
@@ -135,26 +133,21 @@ func compare(name string, op query.Op, value string) query.Expr {
 }
 
 // runsOf finds runs by what the attribute BuildIds says of one of the builds;
-// the empty one stands for workers without a version.
-func runsOf(builds []string, value func(build string) string) query.Expr {
-	field := query.Field{Name: attr.BuildIDs}
-	var unversioned query.Expr
-	in := &query.In{Field: field}
+// the empty one stands for workers without a version. newest tells that runs which
+// no worker has seen are theirs, too.
+func runsOf(builds []string, newest bool, value func(build string) string) query.Expr {
+	in := &query.In{Field: query.Field{Name: attr.BuildIDs}}
 	for _, build := range builds {
-		if build == "" {
-			unversioned = &query.Or{Left: &query.IsNull{Field: field}, Right: compare(attr.BuildIDs, query.Equal, versioning.UnversionedRun)}
-			continue
+		text := versioning.UnversionedRun
+		if build != "" {
+			text = value(build)
 		}
-		in.Values = append(in.Values, query.Value{Kind: query.String, String: value(build)})
+		in.Values = append(in.Values, query.Value{Kind: query.String, String: text})
 	}
-	switch {
-	case len(in.Values) == 0:
-		return unversioned
-	case unversioned == nil:
+	if !newest {
 		return in
-	default:
-		return &query.Or{Left: unversioned, Right: in}
 	}
+	return &query.Or{Left: &query.IsNull{Field: in.Field}, Right: in}
 }
 
 // anyRun tells whether a run of a task queue is found.
@@ -174,11 +167,9 @@ func (f *Frontend) anyRun(ctx context.Context, queue string, where query.Expr) (
 // reportReachability tells for each build id of a description whether anything
 // is, or will be, for its workers, by the rules and the runs there are.
 func (f *Frontend) reportReachability(ctx context.Context, queue string, resp *workflowservice.DescribeTaskQueueResponse) error {
-	data, err := f.buildIDs.Of(ctx, namespaceOf(ctx).ID, queue)
-	if err != nil {
-		return err
-	}
+	data := f.buildIDs.Of(namespaceOf(ctx).ID, queue)
 	for build, info := range resp.GetVersionsInfo() { //nolint:staticcheck // the CLI reads it
+		var err error
 		if info.TaskReachability, err = f.reachabilityOf(ctx, queue, data, build, info); err != nil {
 			return err
 		}
@@ -186,7 +177,7 @@ func (f *Frontend) reportReachability(ctx context.Context, queue string, resp *w
 	return nil
 }
 
-func (f *Frontend) reachabilityOf(ctx context.Context, queue string, data versioning.Data, build string, info *taskqueuepb.TaskQueueVersionInfo) (enumspb.BuildIdTaskReachability, error) {
+func (f *Frontend) reachabilityOf(ctx context.Context, queue string, data *versioning.Data, build string, info *taskqueuepb.TaskQueueVersionInfo) (enumspb.BuildIdTaskReachability, error) {
 	if data.TakesNew(build) || hasBacklog(info) {
 		return enumspb.BUILD_ID_TASK_REACHABILITY_REACHABLE, nil
 	}
@@ -194,11 +185,12 @@ func (f *Frontend) reachabilityOf(ctx context.Context, queue string, data versio
 	if len(builds) == 0 {
 		return enumspb.BUILD_ID_TASK_REACHABILITY_UNREACHABLE, nil
 	}
-	open, err := f.anyRun(ctx, queue, query.And2(isRunning(query.Equal), runsOf(builds, versioning.AssignedRun)))
+	unversioned := slices.Contains(builds, "")
+	open, err := f.anyRun(ctx, queue, query.And2(isRunning(query.Equal), runsOf(builds, unversioned, versioning.AssignedRun)))
 	if err != nil || open {
 		return enumspb.BUILD_ID_TASK_REACHABILITY_REACHABLE, err
 	}
-	closed, err := f.anyRun(ctx, queue, query.And2(isRunning(query.NotEqual), runsOf(builds, versioning.VersionedRun)))
+	closed, err := f.anyRun(ctx, queue, query.And2(isRunning(query.NotEqual), runsOf(builds, unversioned, versioning.VersionedRun)))
 	if err != nil || closed {
 		return enumspb.BUILD_ID_TASK_REACHABILITY_CLOSED_WORKFLOWS_ONLY, err
 	}

@@ -123,7 +123,7 @@ func messageID(en *entry, initiatedEventID int64) string {
 func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry, child *execution.Child) (execution.Command, error) {
 	a := child.Initiated.GetStartChildWorkflowExecutionInitiatedEventAttributes()
 	parent := en.view0()
-	inherit, ok := e.inherited(parent, a.TaskQueue.GetName(), a.VersioningOverride)
+	inherit, ok := e.inherited(parent, a)
 	if !ok {
 		return execution.ChildStartFailed{
 			InitiatedEventID: child.InitiatedEventID, Cause: enumspb.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_INVALID_VERSIONING_OVERRIDE,

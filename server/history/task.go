@@ -202,7 +202,7 @@ func (e *Engine) RespondWorkflowTaskFailed(ctx context.Context, _ *cluster.Names
 	}
 	_, en, err := e.onTaskToken(ctx, token, execution.FailTask{
 		ScheduledEventID: token.ScheduledEventID, StartedEventID: token.StartedEventID, Stamp: token.Stamp,
-		Cause: req.Cause, Failure: req.Failure, Identity: req.Identity, BinaryChecksum: req.BinaryChecksum, WorkerVersion: req.WorkerVersion, Messages: req.Messages,
+		Cause: req.Cause, Failure: req.Failure, Identity: req.Identity, BinaryChecksum: req.BinaryChecksum, Messages: req.Messages,
 	})
 	if err != nil {
 		return nil, err

@@ -5,7 +5,9 @@ import (
 	"perdure/server/execution"
 	"perdure/server/match"
 
+	commonpb "go.temporal.io/api/common/v1"
 	deploymentpb "go.temporal.io/api/deployment/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 )
@@ -30,21 +32,22 @@ func (e *Engine) pinnedByHand(namespaceID string, o *workflowpb.VersioningOverri
 
 // inherited is what a child gets of its parent's versioning. False: the version
 // that the command names for it does not serve the child's queue.
-func (e *Engine) inherited(parent *execution.State, queue string, own *workflowpb.VersioningOverride) (execution.Inheritance, bool) {
+func (e *Engine) inherited(parent *execution.State, child *historypb.StartChildWorkflowExecutionInitiatedEventAttributes) (execution.Inheritance, bool) {
 	routes := e.routes(parent.NamespaceID)
-	version := execution.Overridden(own)
-	if version != (match.Version{}) && !routes.Member(deployment.WorkflowQueue(queue), version) {
+	version := execution.Overridden(child.VersioningOverride)
+	if version != (match.Version{}) && !routes.Member(deployment.WorkflowQueue(child.TaskQueue.GetName()), version) {
 		return execution.Inheritance{}, false
 	}
-	return parent.ChildInheritance(routes, queue, own), true
+	return parent.ChildInheritance(routes, child), true
 }
 
-// workerOf is the version of the worker that polls.
+// workerOf tells which tasks the worker that polls gets.
 func workerOf(poll interface {
 	GetDeploymentOptions() *deploymentpb.WorkerDeploymentOptions
+	GetWorkerVersionCapabilities() *commonpb.WorkerVersionCapabilities
 },
 ) match.Version {
-	return match.WorkerVersion(poll.GetDeploymentOptions())
+	return match.RoutedVersion(poll.GetDeploymentOptions(), poll.GetWorkerVersionCapabilities())
 }
 
 // errNoPoller tells of the workers that could have answered a query.

@@ -80,6 +80,9 @@ func lane(priority int32, key int64) LaneID {
 // Priority is that of the lane's tasks.
 func (l LaneID) Priority() int32 { return int32(l>>laneBits) + DefaultPriority }
 
+// Key tells the lane's fairness key apart from others, whatever its priority.
+func (l LaneID) Key() LaneID { return l & (1<<laneBits - 1) }
+
 // hash is FNV-1a in 64 bits, which is stable.
 func hash(key string) uint64 {
 	h := uint64(14695981039346656037)

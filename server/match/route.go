@@ -14,6 +14,12 @@ type Directive struct {
 	Key string
 	// Ramping sends the task to the ramping version, if there is one, whatever its key.
 	Ramping bool
+	// BuildID is the build id that the task has by the older versioning, before
+	// redirects; empty: it is for workers without one.
+	BuildID string
+	// Unassigned: nothing had a build id for the task yet. It gets one as soon as
+	// rules or sets of its queue have one.
+	Unassigned bool
 }
 
 // Routing is how tasks of one queue that are not pinned are divided among versions.

@@ -12,7 +12,8 @@ import (
 const Unversioned = "__unversioned__"
 
 // Version names the workers of one build of a worker deployment. The zero
-// value stands for all workers without a version.
+// value stands for all workers without a version; without a deployment it is the
+// workers of a build id by the older versioning.
 type Version struct{ Deployment, BuildID string }
 
 // VersionOf reads the API's form; nil is the zero version.
@@ -27,6 +28,46 @@ func WorkerVersion(o *deploymentpb.WorkerDeploymentOptions) Version {
 		return Version{}
 	}
 	return Version{Deployment: o.GetDeploymentName(), BuildID: o.GetBuildId()}
+}
+
+// RoutedVersion tells which tasks a worker gets: those of its version, else, by
+// the older versioning, those of its build id, else those without a version.
+func RoutedVersion(o *deploymentpb.WorkerDeploymentOptions, older Stamp) Version {
+	if v := WorkerVersion(o); v != (Version{}) {
+		return v
+	}
+	return Version{BuildID: StampedBuild(older)}
+}
+
+// Stamp is what a worker tells of itself by the older versioning.
+type Stamp interface {
+	GetBuildId() string
+	GetUseVersioning() bool
+}
+
+// StampedBuild is the build id of a worker that the older versioning tells
+// apart; empty for others.
+func StampedBuild(s Stamp) string {
+	if !s.GetUseVersioning() {
+		return ""
+	}
+	return s.GetBuildId()
+}
+
+// Deployed is the version of a worker deployment; zero for workers of the older versioning, too.
+func (v Version) Deployed() Version {
+	if v.Deployment == "" {
+		return Version{}
+	}
+	return v
+}
+
+// Older is the build id of a worker of the older versioning; empty for others.
+func (v Version) Older() string {
+	if v.Deployment != "" {
+		return ""
+	}
+	return v.BuildID
 }
 
 // Proto is the API's form; nil for the zero version.

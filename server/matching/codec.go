@@ -41,7 +41,9 @@ func appendDirective(b []byte, d match.Directive) []byte {
 	b = appendText(b, 16, d.Pinned.BuildID)
 	b = appendText(b, 17, d.Key)
 	b = appendNumber(b, 18, numberOf(d.IfMember))
-	return appendNumber(b, 19, numberOf(d.Ramping))
+	b = appendNumber(b, 19, numberOf(d.Ramping))
+	b = appendText(b, 20, d.BuildID)
+	return appendNumber(b, 21, numberOf(d.Unassigned))
 }
 
 func numberOf(is bool) int64 {
@@ -102,7 +104,7 @@ func decodeTask(row store.QueueTask) (*cluster.Task, int64, error) {
 		FromBacklog:      true,
 		Direct: match.Directive{
 			Pinned: match.Version{Deployment: texts[15], BuildID: texts[16]}, Key: texts[17],
-			IfMember: numbers[18] != 0, Ramping: numbers[19] != 0,
+			IfMember: numbers[18] != 0, Ramping: numbers[19] != 0, BuildID: texts[20], Unassigned: numbers[21] != 0,
 		},
 	}
 	return task, numbers[12], nil
@@ -117,7 +119,7 @@ func timeOf(nanoseconds int64) time.Time {
 
 // fieldLimit is above the highest field number; fields beyond it come from a
 // newer program and are skipped.
-const fieldLimit = 20
+const fieldLimit = 22
 
 func decodeFields(b []byte) (numbers [fieldLimit]int64, texts [fieldLimit]string, err error) {
 	for len(b) > 0 {

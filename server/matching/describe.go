@@ -97,16 +97,35 @@ func (e *Engine) describeEnhanced(ctx context.Context, ns *cluster.Namespace, re
 		kinds = []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY}
 	}
 	infos := map[string]*taskqueuepb.TaskQueueVersionInfo{}
-	for _, build := range builds {
-		infos[build] = &taskqueuepb.TaskQueueVersionInfo{TypesInfo: map[int32]*taskqueuepb.TaskQueueTypeInfo{}}
+	add := func(build string, kind enumspb.TaskQueueType, info *taskqueuepb.TaskQueueTypeInfo) {
+		if infos[build] == nil {
+			infos[build] = &taskqueuepb.TaskQueueVersionInfo{TypesInfo: map[int32]*taskqueuepb.TaskQueueTypeInfo{}}
+		}
+		infos[build].TypesInfo[int32(kind)] = info
 	}
 	for _, kind := range kinds {
 		all := e.snapshots(ctx, requestKey(ns, req.GetTaskQueue(), kind))
-		for build, info := range infos {
-			info.TypesInfo[int32(kind)] = typeInfo(req, all, build)
+		if req.GetVersions().GetAllActive() { //nolint:staticcheck // likewise
+			for _, build := range activeBuilds(all) {
+				add(build, kind, typeInfo(req, all, build))
+			}
+		}
+		for _, build := range builds {
+			add(build, kind, typeInfo(req, all, build))
 		}
 	}
 	return &workflowservice.DescribeTaskQueueResponse{VersionsInfo: infos}, nil
+}
+
+// activeBuilds are the build ids of the older versioning that have pollers or tasks.
+func activeBuilds(all map[match.Version]snapshot) (builds []string) {
+	for version, s := range all {
+		active := len(s.pollers) > 0 || s.stats.GetApproximateBacklogCount() > 0
+		if version.Deployment == "" && version.BuildID != "" && active {
+			builds = append(builds, version.BuildID)
+		}
+	}
+	return builds
 }
 
 // selectedBuilds lists build ids; the empty one stands for workers without.
@@ -118,31 +137,16 @@ func selectedBuilds(selection *taskqueuepb.TaskQueueVersionSelection) []string {
 	return builds
 }
 
-// typeInfo is what belongs to a build id. Pollers of the older versioning tell
-// their build, but tasks are not routed by it.
+// typeInfo is what belongs to a build id.
 func typeInfo(req *workflowservice.DescribeTaskQueueRequest, all map[match.Version]snapshot, build string) *taskqueuepb.TaskQueueTypeInfo {
 	info := &taskqueuepb.TaskQueueTypeInfo{}
 	if req.GetReportPollers() {
-		for version, s := range all {
-			for _, p := range s.pollers {
-				if version == (match.Version{}) && buildOf(p) == build || version != (match.Version{}) && named(build)(version) {
-					info.Pollers = append(info.Pollers, p)
-				}
-			}
-		}
+		info.Pollers = sum(all, named(build)).pollers
 	}
 	if req.GetReportStats() {
 		info.Stats = sum(all, named(build)).stats
 	}
 	return info
-}
-
-// buildOf is the build id of a worker that the older versioning knows, empty for others.
-func buildOf(p *taskqueuepb.PollerInfo) string {
-	if p.GetWorkerVersionCapabilities().GetUseVersioning() {
-		return p.GetWorkerVersionCapabilities().GetBuildId()
-	}
-	return ""
 }
 
 // snapshot tells the state; stored are the oldest tasks that are in the store only.
@@ -160,7 +164,7 @@ func (q *queue) snapshot(stored creations) snapshot {
 		byPriority: q.statsByPriority(oldest, now),
 		rules:      q.rules,
 	}
-	s.limit, s.source = effectiveRate(q.rules, q.perSecond)
+	s.limit, s.source = effectiveRate(q.rules, q.family.perSecond.Load())
 	s.status = q.status(s.limit)
 	return s
 }

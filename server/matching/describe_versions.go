@@ -37,7 +37,7 @@ func (e *Engine) versioningInfo(key queueKey) *taskqueuepb.TaskQueueVersioningIn
 // snapshots ask the queues of all versions; the zero version is there in any case.
 func (e *Engine) snapshots(ctx context.Context, key queueKey) map[match.Version]snapshot {
 	all := map[match.Version]snapshot{
-		{}: (&queue{engine: e, key: key, rules: e.rules.get(key)}).snapshot(creations{}),
+		{}: (&queue{engine: e, key: key, rules: e.rules.get(key), family: &family{}}).snapshot(creations{}),
 	}
 	for _, q := range e.familyOf(key) {
 		all[q.key.version] = q.snapshot(q.oldestStored(ctx))

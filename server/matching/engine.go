@@ -45,6 +45,8 @@ type Engine struct {
 	// ctx ends when Stop gives up waiting: it bounds all store calls.
 	ctx    context.Context
 	cancel context.CancelFunc
+	// stopRefresh ends the looks at what other nodes have changed.
+	stopRefresh context.CancelFunc
 	// work counts polls, reads and writes under way.
 	work     tracker
 	started  atomic.Bool
@@ -68,8 +70,9 @@ var (
 const stripeCount = 64
 
 type stripe struct {
-	mu     sync.RWMutex
-	queues map[queueKey]*queue
+	mu       sync.RWMutex
+	queues   map[queueKey]*queue
+	families map[queueKey]*family // by the key without a version
 }
 
 // New makes an engine. SetHistory and Start must follow before it takes anything.
@@ -80,10 +83,10 @@ func New(config Config) *Engine {
 	if config.HostName == "" {
 		config.HostName, _ = os.Hostname() // a label for people: an empty one does no harm
 	}
-	e := &Engine{config: config, limits: config.Limits.withDefaults(), logger: config.Logger}
+	e := &Engine{config: config, limits: config.Limits.withDefaults(), logger: config.Logger, stopRefresh: func() {}}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	for i := range e.stripes {
-		e.stripes[i].queues = map[queueKey]*queue{}
+		e.stripes[i].queues, e.stripes[i].families = map[queueKey]*queue{}, map[queueKey]*family{}
 	}
 	e.shards.byID = map[int32]*shard{}
 	e.queries.byID = map[string]*query{}
@@ -107,6 +110,11 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start matching: %w", err)
 	}
 	e.started.Store(true)
+	if e.limits.RefreshAfter > 0 {
+		refresh, cancel := context.WithCancel(e.ctx)
+		e.stopRefresh = cancel
+		e.spawn(func() { e.followRules(refresh) })
+	}
 	return nil
 }
 
@@ -117,6 +125,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if e.stopping.Swap(true) {
 		return e.work.wait(ctx)
 	}
+	e.stopRefresh()
 	for _, q := range e.loaded() {
 		q.drain()
 	}
@@ -182,7 +191,7 @@ func (e *Engine) load(key queueKey) *queue {
 	if q := s.queues[key]; q != nil {
 		return q
 	}
-	q = newQueue(e, key, slot)
+	q = newQueue(e, key, slot, s.join(key))
 	s.queues[key] = q
 	return q
 }
@@ -204,7 +213,10 @@ func (e *Engine) locked(key queueKey) *queue {
 func (e *Engine) forget(q *queue) {
 	s := e.stripeOf(q.slot)
 	s.mu.Lock()
-	delete(s.queues, q.key)
+	if s.queues[q.key] == q {
+		delete(s.queues, q.key)
+		s.leave(q.key, q.family)
+	}
 	s.mu.Unlock()
 }
 

@@ -1,8 +1,6 @@
 package matching
 
 import (
-	"time"
-
 	"perdure/server/cluster"
 	"perdure/server/match"
 	"perdure/server/store"
@@ -23,11 +21,13 @@ type lane struct {
 	unread            int64 // tasks in the store only
 	reading           bool
 
-	pace   match.Pace        // of its fairness key
 	weight float64           // of its last first task
 	paused match.Item[*lane] // in the queue's paused order while the key's rate holds it back
 	hungry match.Item[*lane] // in the queue's hungry order while it should be read
 }
+
+// key is the lane's number without its priority: rates are for a key in all of them.
+func (l *lane) key() match.LaneID { return match.LaneID(l.row.Lane).Key() }
 
 func (l *lane) priority() int32 { return match.LaneID(l.row.Lane).Priority() }
 
@@ -68,7 +68,7 @@ const idleLanes = 16
 
 // laneFor finds the lane of a task or makes it. A queue that has too many keys
 // lets new ones share lanes; a key stays where its tasks are.
-func (q *queue) laneFor(task *cluster.Task, now time.Time) *lane {
+func (q *queue) laneFor(task *cluster.Task) *lane {
 	priority := match.Priority(task.Priority)
 	id := match.LaneOf(priority, task.FairnessKey)
 	if l := q.lanes.byID[id]; l != nil {
@@ -79,7 +79,7 @@ func (q *queue) laneFor(task *cluster.Task, now time.Time) *lane {
 		return l
 	}
 	if len(q.lanes.byID) >= q.engine.limits.LanesMax {
-		q.pruneLanes(now, true)
+		q.pruneLanes()
 	}
 	if len(q.lanes.byID) >= q.engine.limits.LanesMax && task.FairnessKey != "" {
 		id = shared
@@ -100,14 +100,13 @@ func (q *queue) lane(id match.LaneID) *lane {
 	return l
 }
 
-// pruneLanes forgets lanes without tasks. Those whose rate still counts are
-// spared unless all must go.
-func (q *queue) pruneLanes(now time.Time, all bool) {
+// pruneLanes forgets lanes without tasks.
+func (q *queue) pruneLanes() {
 	if len(q.lanes.byID) <= idleLanes {
 		return
 	}
 	for id, l := range q.lanes.byID {
-		if l.empty() && (all || l.pace.Rested(now)) {
+		if l.empty() {
 			q.settle(l) // out of all orders
 			delete(q.lanes.byID, id)
 		}

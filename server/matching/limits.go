@@ -27,6 +27,9 @@ type Limits struct {
 	LanesMax int
 	// WeightOverridesMax is for how many fairness keys of a queue people may set weights.
 	WeightOverridesMax int
+	// RefreshAfter is how often the store is looked at for rules of task queues
+	// that other nodes have changed; zero: there are none.
+	RefreshAfter time.Duration
 	// BatchTasks is how many tasks one write to the backlog carries, and one delete.
 	BatchTasks int
 	// DeleteDelay is how long delivered tasks may stay in the store.

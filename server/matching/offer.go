@@ -48,7 +48,7 @@ func (q *queue) offer(task *cluster.Task, done func(cluster.Outcome), reports *o
 		return
 	}
 	q.lastCreated = max(now.UnixNano(), q.lastCreated+1)
-	e := newEntry(task, done, q.lastCreated, q.laneFor(task, now))
+	e := newEntry(task, done, q.lastCreated, q.laneFor(task))
 	q.count(e, 1)
 	q.added[e.priority()].Add(now, 1)
 	q.admit(e)

@@ -91,7 +91,7 @@ func (l *pollList) pop() *poll {
 // PollWorkflowTaskQueue waits for a workflow task or a query. See cluster.Matching.
 func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespace, req *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
 	request := &pollRequest{
-		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW, req.GetDeploymentOptions()),
+		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW, req),
 		namespace:    ns.Name,
 		identity:     req.GetIdentity(),
 		workerKey:    req.GetWorkerInstanceKey(),
@@ -118,7 +118,7 @@ func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespac
 // PollActivityTaskQueue waits for an activity task. See cluster.Matching.
 func (e *Engine) PollActivityTaskQueue(ctx context.Context, ns *cluster.Namespace, req *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
 	request := &pollRequest{
-		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_ACTIVITY, req.GetDeploymentOptions()),
+		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_ACTIVITY, req),
 		namespace:    ns.Name,
 		identity:     req.GetIdentity(),
 		workerKey:    req.GetWorkerInstanceKey(),
@@ -144,11 +144,17 @@ func requestKey(ns *cluster.Namespace, queue *taskqueuepb.TaskQueue, kind enumsp
 	return keyOf(cluster.TaskQueue{NamespaceID: ns.ID, Name: queue.GetName(), Kind: queue.GetKind(), Type: kind})
 }
 
+// workerFacts is what a poll tells of its worker.
+type workerFacts interface {
+	GetDeploymentOptions() *deploymentpb.WorkerDeploymentOptions
+	GetWorkerVersionCapabilities() *commonpb.WorkerVersionCapabilities
+}
+
 // pollKey names the queue that a worker polls.
-func pollKey(ns *cluster.Namespace, queue *taskqueuepb.TaskQueue, kind enumspb.TaskQueueType, worker *deploymentpb.WorkerDeploymentOptions) queueKey {
+func pollKey(ns *cluster.Namespace, queue *taskqueuepb.TaskQueue, kind enumspb.TaskQueueType, worker workerFacts) queueKey {
 	key := requestKey(ns, queue, kind)
 	if !key.sticky {
-		key.version = match.WorkerVersion(worker)
+		key.version = match.RoutedVersion(worker.GetDeploymentOptions(), worker.GetWorkerVersionCapabilities())
 	}
 	return key
 }
@@ -223,7 +229,7 @@ func (q *queue) begin(p *poll, reports *outcomes) {
 	q.pollers.begin(p.request, p.since, q.engine.limits.PollerAge)
 	p.shutdowns = q.pollers.shutdowns
 	if limit := p.request.perSecond; limit != nil {
-		q.perSecond = limit
+		q.limitWorkers(limit)
 	}
 	q.enter(p, p.since, reports)
 }

@@ -18,6 +18,7 @@ type queue struct {
 	key    queueKey
 	slot   int32
 	row    store.QueueKey
+	family *family
 
 	mu        sync.Mutex
 	unloaded  bool // out of memory: look it up again
@@ -42,8 +43,6 @@ type queue struct {
 	lastUsed    time.Time // by an offer, a poll or a query
 
 	rules       *rules
-	perSecond   *float64 // dispatch limit that a worker gave; nil: none
-	pace        match.Pace
 	limited     bool      // a limit holds tasks back
 	limitedTill time.Time // zero while dispatch is paused
 	scaling     match.Pace
@@ -56,9 +55,9 @@ type queue struct {
 }
 
 // newQueue makes an empty queue.
-func newQueue(e *Engine, key queueKey, slot int32) *queue {
+func newQueue(e *Engine, key queueKey, slot int32, f *family) *queue {
 	q := &queue{
-		engine: e, key: key, slot: slot, shard: noShard, lastUsed: time.Now(), rules: e.rules.get(key),
+		engine: e, key: key, slot: slot, family: f, shard: noShard, lastUsed: time.Now(), rules: e.rules.get(key),
 		row: rowOf(key, slot),
 	}
 	q.lanes.byID = map[match.LaneID]*lane{}
@@ -199,7 +198,7 @@ func (q *queue) tick() {
 	q.dispatch(now, &reports)
 	q.spillDue(now)
 	q.deleteDue(now)
-	q.pruneLanes(now, false)
+	q.pruneLanes()
 	if !q.rest(now, &reports) {
 		q.wakeNext(now)
 	}

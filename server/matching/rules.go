@@ -139,6 +139,25 @@ func (e *Engine) readRules(ctx context.Context) error {
 	return nil
 }
 
+// followRules looks again and again for rules that other nodes have changed.
+func (e *Engine) followRules(ctx context.Context) {
+	timer := time.NewTimer(e.limits.RefreshAfter)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		limited, done := context.WithTimeout(ctx, e.limits.StoreTimeout)
+		if err := e.readRules(limited); err != nil && ctx.Err() == nil {
+			e.logger.Warn("rules of task queues could not be read; the last known ones are used", "error", err)
+		}
+		done()
+		timer.Reset(e.limits.RefreshAfter)
+	}
+}
+
 // applyRules gives the queue the newest rules.
 func (e *Engine) applyRules(q *queue) {
 	var reports outcomes

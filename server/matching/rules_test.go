@@ -250,6 +250,27 @@ func TestRulesOfAnotherNode(t *testing.T) {
 	})
 }
 
+// TestRulesOfOthersAreSeenSoon: a node looks for what others have set, shards or not.
+func TestRulesOfOthersAreSeenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data, err := memory.New(1)
+		require.NoError(t, err)
+		r := rigOn(t, data, matching.Limits{RefreshAfter: 2 * time.Second})
+		defer r.stop()
+		other := rigOn(t, data, matching.Limits{})
+		defer other.stop()
+		other.configure(&configUpdate{UpdateQueueRateLimit: perSecond(3)})
+		r.requireRate(4000, enumspb.RATE_LIMIT_SOURCE_SYSTEM)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r.requireRate(3, enumspb.RATE_LIMIT_SOURCE_API)
+		other.configure(&configUpdate{UpdateQueueRateLimit: &rateUpdate{}})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r.requireRate(4000, enumspb.RATE_LIMIT_SOURCE_SYSTEM)
+	})
+}
+
 func TestRulesCannotBeRead(t *testing.T) {
 	r := newRig(t)
 	defer r.stop()

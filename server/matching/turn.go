@@ -63,7 +63,7 @@ func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
 // take gives the first task of a lane to a poller.
 func (q *queue) take(l *lane, e *entry, now time.Time) {
 	if limit, ok := q.keyLimit(e.task); ok {
-		l.pace.Pass(now, limit)
+		q.family.keyPass(l.key(), now, limit)
 	}
 	q.lanes.fair.Serve(l.flow)
 	l.ready.Pop()
@@ -91,14 +91,12 @@ func (q *queue) expire(now time.Time, out *outcomes) {
 
 // allow takes one dispatch from the queue's rate.
 func (q *queue) allow(now time.Time) bool {
-	perSecond, _ := effectiveRate(q.rules, q.perSecond)
+	perSecond, _ := effectiveRate(q.rules, q.family.perSecond.Load())
 	if perSecond == nil {
 		return true
 	}
-	limit := match.Limit{PerSecond: *perSecond, Burst: limitBurst}
-	wait := q.pace.Wait(now, limit)
+	wait := q.family.pass(now, match.Limit{PerSecond: *perSecond, Burst: limitBurst})
 	if wait == 0 {
-		q.pace.Pass(now, limit)
 		return true
 	}
 	q.limited = true
@@ -118,7 +116,7 @@ func (q *queue) holdBack(l *lane, e *entry, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	wait := l.pace.Wait(now, limit)
+	wait := q.family.keyWait(l.key(), now, limit)
 	if wait == 0 {
 		return false
 	}

@@ -23,12 +23,9 @@ import (
 
 // target is the version that a task of the queue is for.
 func (e *Engine) target(queue cluster.TaskQueue, d match.Directive) match.Version {
-	if e.config.Routes == nil {
-		return match.Version{}
-	}
-	table := e.config.Routes.Table(queue.NamespaceID)
-	if table == nil {
-		return match.Version{}
+	var table *deployment.Table
+	if e.config.Routes != nil {
+		table = e.config.Routes.Table(queue.NamespaceID)
 	}
 	name := queue.Name
 	if queue.Kind == enumspb.TASK_QUEUE_KIND_STICKY {

@@ -65,6 +65,7 @@ var _ cluster.Deployments = (*Service)(nil)
 // space is what is known of one namespace. It is never changed.
 type space struct {
 	records map[string]record // by name
+	builds  deployment.Builds // of the older versioning
 	table   *deployment.Table
 	readAt  time.Time
 	changes int64 // made by this node, so that an older reading is not taken for newer
@@ -187,7 +188,7 @@ func (s *Service) refresh(ctx context.Context, namespaceID string) error {
 		if known.changes != before {
 			return known // this node has changed it meanwhile
 		}
-		return &space{records: records, readAt: at, changes: before}
+		return &space{records: records, builds: known.builds, readAt: at, changes: before}
 	})
 	return nil
 }
@@ -245,7 +246,7 @@ func (s *Service) publish(namespaceID string, change func(known *space) *space) 
 	for _, r := range next.records {
 		states = append(states, r.state)
 	}
-	next.table = deployment.NewTable(states)
+	next.table = deployment.NewTable(states).WithBuilds(next.builds)
 	s.spaces[namespaceID] = next
 	s.mu.Unlock()
 	if queues := next.table.Rerouted(known.table); len(queues) > 0 && s.rerouted != nil {
@@ -256,7 +257,7 @@ func (s *Service) publish(namespaceID string, change func(known *space) *space) 
 // changed makes a change of this node known; a nil state: the deployment is gone.
 func (s *Service) changed(namespaceID, name string, state *deployment.State, version int64) {
 	s.publish(namespaceID, func(known *space) *space {
-		next := &space{records: make(map[string]record, len(known.records)+1), readAt: known.readAt, changes: known.changes + 1}
+		next := &space{records: make(map[string]record, len(known.records)+1), builds: known.builds, readAt: known.readAt, changes: known.changes + 1}
 		maps.Copy(next.records, known.records)
 		if state == nil {
 			delete(next.records, name)
@@ -264,6 +265,15 @@ func (s *Service) changed(namespaceID, name string, state *deployment.State, ver
 			next.records[name] = record{state: state, version: version}
 		}
 		return next
+	})
+}
+
+// SetBuilds tells what the older versioning knows of a namespace's task queues now.
+func (s *Service) SetBuilds(namespaceID string, builds deployment.Builds) {
+	s.publish(namespaceID, func(known *space) *space {
+		next := *known
+		next.builds = builds
+		return &next
 	})
 }
 

@@ -56,6 +56,7 @@ type Limits struct {
 	Assignments, Redirects int
 	Upstream               int // build ids that lead to one target
 	BuildIDBytes           int
+	Queues                 int // whose sets have one build id
 }
 
 // fullRamp is the percentage of a rule for everything.

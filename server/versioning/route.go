@@ -1,6 +1,7 @@
 package versioning
 
 import (
+	"slices"
 	"strings"
 
 	"perdure/server/match"
@@ -29,6 +30,19 @@ func (d Data) Assign(key string) string {
 	return ""
 }
 
+// Assigned is the build id that something new of a queue gets, before redirects:
+// by the rules, else as the default of the default set; empty: it is for workers
+// without a version.
+func (d Data) Assigned(key string) (build string, byRule bool) {
+	if build := d.Assign(key); build != "" {
+		return build, true
+	}
+	if len(d.Sets) == 0 {
+		return "", false
+	}
+	return d.Sets[len(d.Sets)-1].Default(), false
+}
+
 // Reach tells which tasks workers of a build id, empty for those without a
 // version, can get by the sets: builds are those whose runs they can go on
 // with, empty when none; isDefault tells whether new runs are for them.
@@ -47,15 +61,14 @@ func (d Data) Reach(build string) (builds []string, isDefault bool) {
 }
 
 // Newest is the build id whose workers go on with the tasks of another: the
-// end of its redirect rules, else the default of its set, else itself.
+// end of its redirect rules, else the default of its set, else itself. Where both
+// kinds know of a build id the rules count, so that the newest of the newest is itself.
 func (d Data) Newest(build string) string {
-	if target := d.Follow(build); target != build {
-		return target
+	known := func(r Redirect) bool { return r.Source == build || r.Target == build }
+	if i := d.setOf(build); i >= 0 && !slices.ContainsFunc(d.Redirects, known) {
+		build = d.Sets[i].Default()
 	}
-	if i := d.setOf(build); i >= 0 {
-		return d.Sets[i].Default()
-	}
-	return build
+	return d.Follow(build)
 }
 
 // Upstream is a build id and all that redirect rules lead to it. It is empty

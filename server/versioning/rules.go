@@ -139,6 +139,9 @@ func (d *Data) addRedirect(rule *taskqueuepb.CompatibleBuildIdRedirectRule, u Ru
 	if err := checkRedirect(rule, u.Limits); err != nil {
 		return err
 	}
+	if d.HasSetOf(rule.GetSourceBuildId()) {
+		return failedPrecondition("update breaks requirement, source build ID is already a member of a version set")
+	}
 	if i := d.redirectOf(rule.GetSourceBuildId()); i >= 0 {
 		return serviceerror.NewAlreadyExistsf("source %s already redirects to target %s", rule.GetSourceBuildId(), d.Redirects[i].Target)
 	}

@@ -76,6 +76,19 @@ func checkBuildID(build string, limits Limits) error {
 	return nil
 }
 
+// NewBuild is the build id that an operation brings into the sets; empty: it
+// brings none, or the sets have it.
+func (d Data) NewBuild(req *workflowservice.UpdateWorkerBuildIdCompatibilityRequest) string {
+	build := req.GetAddNewBuildIdInNewDefaultSet()
+	if op := req.GetAddNewCompatibleBuildId(); op != nil {
+		build = op.GetNewBuildId()
+	}
+	if d.HasSetOf(build) {
+		return ""
+	}
+	return build
+}
+
 // setOf is the index of the set that has a build id; below zero when none has.
 func (d Data) setOf(build string) int {
 	return slices.IndexFunc(d.Sets, func(s Set) bool { return s.has(build) })

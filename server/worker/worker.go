@@ -34,6 +34,7 @@ type Config struct {
 	Housekeeping cluster.Housekeeping
 	Queues       cluster.QueueHousekeeping
 	Deployments  cluster.DeploymentHousekeeping
+	BuildIDs     cluster.BuildIDHousekeeping
 	// SweepInterval is the least time between two looks for runs whose retention is over.
 	SweepInterval time.Duration
 	Logger        *slog.Logger
@@ -193,6 +194,10 @@ func (s *Service) reclaim(ctx context.Context, ns *cluster.Namespace) time.Time 
 	}
 	if err := s.config.Deployments.DropDeployments(ctx, ns.ID); err != nil {
 		s.note(ctx, "drop_deployments", ns.Name, err)
+		return now.Add(firstWait)
+	}
+	if err := s.config.BuildIDs.DropBuildIDs(ctx, ns.ID); err != nil {
+		s.note(ctx, "drop_build_ids", ns.Name, err)
 		return now.Add(firstWait)
 	}
 	if err := s.config.Namespaces.Remove(ctx, ns); err != nil {

@@ -26,6 +26,7 @@ type house struct {
 	due, runs  map[string]int
 	dropped    []string    // namespaces whose task queues are gone
 	undeployed []string    // namespaces whose worker deployments are gone
+	unbuilt    []string    // namespaces whose build ids are gone
 	before     []time.Time // of each first page of a sweep
 	fail       error       // of the next call
 }
@@ -79,6 +80,13 @@ func (h *house) DropQueues(_ context.Context, id string) error {
 	return nil
 }
 
+func (h *house) DropBuildIDs(_ context.Context, id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unbuilt = append(h.unbuilt, id)
+	return nil
+}
+
 func (h *house) DropDeployments(_ context.Context, id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +104,7 @@ func (h *house) look(f func()) {
 const interval = 5 * time.Minute
 
 func start(t *testing.T, h *house) *Service {
-	s := New(Config{Namespaces: h, Housekeeping: h, Queues: h, Deployments: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
+	s := New(Config{Namespaces: h, Housekeeping: h, Queues: h, Deployments: h, BuildIDs: h, SweepInterval: interval, Logger: slog.New(slog.DiscardHandler), Metrics: metrics.NewRegistry()})
 	s.Start()
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
 	return s
@@ -172,6 +180,7 @@ func TestReclaim(t *testing.T) {
 			require.Len(t, h.namespaces, 1)
 			require.Equal(t, []string{"a"}, h.dropped)
 			require.Equal(t, []string{"a"}, h.undeployed)
+			require.Equal(t, []string{"a"}, h.unbuilt)
 			require.Equal(t, 1, h.runs["b"])
 			require.Empty(t, h.before, "a kick is for deleted namespaces only")
 		})

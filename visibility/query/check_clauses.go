@@ -122,7 +122,7 @@ func (c *checker) selectItems(q *Query) error {
 			return located(err, item.Key.Field.at)
 		}
 		if keyPlace(q.GroupBy, item.Key.String()) < 0 {
-			return unsupported("SELECT of %s, which is no key of GROUP BY", item.Key)
+			return located(unsupported("SELECT of %s, which is no key of GROUP BY", item.Key), item.Key.Field.at)
 		}
 	}
 	return nil

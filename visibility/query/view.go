@@ -62,7 +62,17 @@ func (c *checker) expand(x *View) (Expr, error) {
 	}
 	c.viewDepth++
 	defer func() { c.viewDepth-- }()
-	return c.expr(q.Where)
+	filter, err := c.expr(q.Where)
+	return filter, inView(err, x)
+}
+
+// inView says of an error that it is in the text of a view.
+func inView(err error, x *View) error {
+	refused, ok := err.(*Error)
+	if !ok {
+		return err
+	}
+	return &Error{Message: refused.Message + " in view '" + x.Name + "'", located: true}
 }
 
 // parseView reads the text of a view with the values of its parameters.
@@ -74,7 +84,7 @@ func parseView(x *View, text string) (*Query, error) {
 	l := &lexer{text: text, parameters: true}
 	q, err := parse(l, params)
 	if err != nil {
-		return nil, &Error{Message: err.Error() + " in view '" + x.Name + "'"}
+		return nil, inView(err, x)
 	}
 	for _, t := range l.tokens {
 		if t.kind == tokenParameter {

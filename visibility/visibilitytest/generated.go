@@ -89,6 +89,14 @@ func compareList(t *testing.T, rt *rapid.T, s visibility.Store, records []*visib
 	}
 	pageSize := rapid.IntRange(1, 5).Draw(rt, "page size")
 	require.Equal(rt, want, runIDs(listAll(t, s, records[0].NamespaceID, q, pageSize)), text)
+	if len(rows) > 0 {
+		req := visibility.ListRequest{NamespaceID: records[0].NamespaceID, Query: q}
+		place := rapid.IntRange(0, len(rows)-1).Draw(rt, "place")
+		req.PageToken = visibility.Position(eval.Tuple(terms, rows[place])).Token(req)
+		rest, _, err := s.List(t.Context(), req)
+		require.NoError(rt, err, text)
+		require.Equal(rt, want[place+1:], runIDs(rest), "a token of another store: %s", text)
+	}
 }
 
 func compareCount(t *testing.T, rt *rapid.T, s visibility.Store, records []*visibility.Record, q *query.Query) {

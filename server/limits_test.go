@@ -42,7 +42,7 @@ type limitCase struct {
 
 // limitCases is the family: one list for each kind of thing that is bounded.
 var limitCases = slices.Concat(
-	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, versionLimits, searchLimits, fixedLimits,
+	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, versionLimits, searchLimits, filterLimits, fixedLimits,
 )
 
 func TestLimits(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"perdure/server/execution"
 	"perdure/server/match"
 	"perdure/visibility/attr"
+	"perdure/visibility/query"
 )
 
 // Limits bounds everything a client can make grow. Each has a unit, a reason
@@ -169,6 +170,15 @@ var fixedLimits = []struct {
 	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
 	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
 	{"Message of a run's last failure that search keeps", execution.SeenFailureBytesMax, "bytes", "The state is written with each transition, and search answers with few words of it."},
+	{"Text of a filter", query.MaxTextBytes, "bytes", "It is parsed for each call; a list of the longest values still fits."},
+	{"Depth of NOT and parentheses in a filter", query.MaxDepth, "levels", "Each is a frame of the stack here and a level of the store's own query."},
+	{"Predicates of a filter", query.MaxPredicates, "predicates", "Each is a test of every run that is looked at; views count as what they stand for."},
+	{"Values of one list in a filter", query.MaxInValues, "values", "Each is an argument of the store's statement."},
+	{"Keys of GROUP BY", query.MaxGroupKeys, "keys", "The groups are as many as combinations of their values."},
+	{"Groups of a count", query.MaxGroups, "groups", "They are one answer; the first ones are shown, and a header tells that there are more."},
+	{"Aggregates of a count", query.MaxAggregates, "aggregates", "Each is computed for every group."},
+	{"Terms of ORDER BY", query.MaxOrderTerms, "terms", "A page token holds a value of each."},
+	{"Bounds of a RANGE", query.MaxRangeBounds, "numbers", "Each is a group, and a test of every run."},
 	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
 	{"Request", RequestBytesMax, "bytes", "It is held in memory as a whole, over gRPC as over HTTP; clients know the text of the refusal."},
 	{"Duration that a client gives", int(activity.MaxDuration / (24 * time.Hour)), "days", "Longer ones are cut: added to a time they would overflow."},

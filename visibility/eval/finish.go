@@ -21,7 +21,7 @@ func Finish(q *query.Query, total int64, groups []Group) Result {
 	if len(q.GroupBy) == 0 && len(groups) == 0 {
 		groups = []Group{emptyGroup(aggregates, nil)}
 	}
-	groups = fill(q, aggregates, groups)
+	groups, result.Truncated = fill(q, aggregates, groups)
 	groups = slices.DeleteFunc(groups, func(g Group) bool { return !having(q, aggregates, g) })
 	slices.SortFunc(groups, func(a, b Group) int { return compareGroups(q, aggregates, a, b) })
 	if q.Limit > 0 && len(groups) > q.Limit {
@@ -45,15 +45,16 @@ func emptyGroup(aggregates []query.Aggregate, values []any) Group {
 	return group
 }
 
-// fill adds the buckets without rows to a query whose one key is a bucket.
-func fill(q *query.Query, aggregates []query.Aggregate, groups []Group) []Group {
+// fill adds the buckets without rows to a query whose one key is a bucket. It
+// adds none, and tells so, where they are too many.
+func fill(q *query.Query, aggregates []query.Aggregate, groups []Group) (filled []Group, tooMany bool) {
 	if len(q.GroupBy) != 1 || q.GroupBy[0].Bucket == 0 {
-		return groups
+		return groups, false
 	}
 	key := q.GroupBy[0]
 	low, high, bounded := bounds(key, q.Where)
 	if !bounded || low.After(high) {
-		return groups
+		return groups, false
 	}
 	taken := bucketSeconds(groups)
 	var empty []Group
@@ -62,10 +63,10 @@ func fill(q *query.Query, aggregates []query.Aggregate, groups []Group) []Group 
 			empty = append(empty, emptyGroup(aggregates, []any{start}))
 		}
 		if len(empty) > query.MaxGroups {
-			return groups
+			return groups, true
 		}
 	}
-	return append(groups, empty...)
+	return append(groups, empty...), false
 }
 
 // bucketSeconds are the beginnings of the buckets that have rows.

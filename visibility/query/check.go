@@ -106,7 +106,6 @@ func And2(left, right Expr) Expr {
 type checker struct {
 	options          Options
 	schema           *Schema // of rows that are no runs; nil: runs
-	inItem           bool    // in the filter of an EXISTS
 	mentionsDivision bool
 	viewDepth        int
 	predicates       int

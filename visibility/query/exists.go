@@ -32,7 +32,7 @@ func (c *checker) exists(x *Exists) error {
 	if x.Where == nil {
 		return nil
 	}
-	inner := &checker{options: c.options, schema: &Schema{Types: types}, inItem: true}
+	inner := &checker{options: c.options, schema: &Schema{Types: types}}
 	where, err := inner.expr(x.Where)
 	if err != nil {
 		return err

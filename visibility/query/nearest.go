@@ -44,6 +44,7 @@ func (c *checker) allTypes() attr.Types {
 		return c.schema.Types
 	}
 	types := attr.NonCustom()
+	maps.Copy(types, attr.BuiltIns())
 	maps.Copy(types, c.options.Custom)
 	return types
 }

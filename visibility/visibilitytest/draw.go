@@ -67,7 +67,18 @@ func drawAttributes(t *rapid.T) *commonpb.SearchAttributes {
 			fields[name] = attr.Encode(drawAttribute(t, valueType), valueType)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(drawnBuiltIns)) {
+		if rapid.Bool().Draw(t, name) {
+			valueType := drawnBuiltIns[name]
+			fields[attr.BuiltInPrefix+name] = attr.Encode(drawAttribute(t, valueType), valueType)
+		}
+	}
 	return attr.Merge(nil, &commonpb.SearchAttributes{IndexedFields: fields})
+}
+
+// drawnBuiltIns are the built-in attributes that drawn records have.
+var drawnBuiltIns = attr.Types{
+	attr.PendingActivityMaxAttempt: enumspb.INDEXED_VALUE_TYPE_INT, attr.FailureMessage: enumspb.INDEXED_VALUE_TYPE_TEXT,
 }
 
 // drawnTypes are the attributes that drawn records have. The division is rare,
@@ -144,6 +155,7 @@ func drawLeaf(t *rapid.T, features query.Features) query.Expr {
 // queriedTypes are the attributes that drawn filters look at.
 func queriedTypes() attr.Types {
 	types := attr.NonCustom()
+	maps.Copy(types, attr.BuiltIns())
 	for name, valueType := range CorpusTypes() {
 		types[name] = valueType
 	}

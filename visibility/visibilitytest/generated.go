@@ -18,15 +18,31 @@ import (
 	"perdure/visibility/query"
 )
 
+// drawn are runs of a namespace, in a store and as rows for the evaluator.
+type drawn struct {
+	store       visibility.Store
+	namespaceID string
+	rows        []eval.Row
+}
+
+// writeDrawn writes records, all of one namespace.
+func writeDrawn(t *testing.T, s visibility.Store, records []*visibility.Record) drawn {
+	write(t, s, records...)
+	d := drawn{store: s, namespaceID: records[0].NamespaceID}
+	for _, rec := range records {
+		d.rows = append(d.rows, visibility.Row(rec))
+	}
+	return d
+}
+
 // drawRecords writes up to twelve drawn runs to a namespace of their own.
-func drawRecords(t *testing.T, rt *rapid.T, s visibility.Store, set int) []*visibility.Record {
+func drawRecords(t *testing.T, rt *rapid.T, s visibility.Store, set int) drawn {
 	ns := fmt.Sprint(namespaceOf(t), set)
 	var records []*visibility.Record
 	for i := range rapid.IntRange(1, 12).Draw(rt, "runs") {
 		records = append(records, DrawRecord(rt, ns, i))
 	}
-	write(t, s, records...)
-	return records
+	return writeDrawn(t, s, records)
 }
 
 // testGenerated compares lists and counts over drawn records with the evaluator.
@@ -34,9 +50,9 @@ func testGenerated(t *testing.T, s visibility.Store, features query.Features) {
 	sets := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sets++
-		records := drawRecords(t, rt, s, sets)
+		d := drawRecords(t, rt, s, sets)
 		for range 10 {
-			compareList(t, rt, s, records, DrawList(rt, features))
+			d.compareList(t, rt, DrawList(rt, features))
 		}
 	})
 }
@@ -46,11 +62,57 @@ func testCounts(t *testing.T, s visibility.Store, features query.Features) {
 	sets := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sets++
-		records := drawRecords(t, rt, s, sets)
+		d := drawRecords(t, rt, s, sets)
 		for range 10 {
-			compareCount(t, rt, s, records, DrawCount(rt, features))
+			d.compareCount(t, rt, DrawCount(rt, features))
 		}
 	})
+}
+
+// manyRuns is how many runs the queries of testMany look at.
+const manyRuns = 2000
+
+// testMany compares lists and counts over many drawn records, which stay the same, so that
+// each query has much to find and orders have much to tie. With -rapid.checks=5000 it
+// compares 5,000 of each.
+func testMany(t *testing.T, s visibility.Store, features query.Features) {
+	ns, seed := namespaceOf(t), 0
+	one := rapid.Custom(func(rt *rapid.T) *visibility.Record { return DrawRecord(rt, ns, seed) })
+	var records []*visibility.Record
+	for ; seed < manyRuns; seed++ {
+		records = append(records, one.Example(seed))
+	}
+	d := writeDrawn(t, s, records)
+	rapid.Check(t, func(rt *rapid.T) {
+		d.compareFirstPage(t, rt, DrawList(rt, features))
+		d.compareCount(t, rt, DrawCount(rt, features))
+	})
+}
+
+// compareFirstPage compares a first page, and the next one from a place in the middle.
+func (d drawn) compareFirstPage(t *testing.T, rt *rapid.T, q *query.Query) {
+	text := checkDrawn(rt, q)
+	rows, terms := d.kept(q), q.Order()
+	slices.SortFunc(rows, func(a, b eval.Row) int { return eval.Order(terms, a, b) })
+	req := visibility.ListRequest{NamespaceID: d.namespaceID, Query: q, PageSize: rapid.IntRange(1, 200).Draw(rt, "page size")}
+	for _, first := range []int{0, len(rows) / 2} {
+		if first > 0 {
+			req.PageToken = visibility.Position(eval.Tuple(terms, rows[first-1])).Token(req)
+		}
+		page, token, err := d.store.List(t.Context(), req)
+		require.NoError(rt, err, text)
+		want := rows[first:min(first+req.PageSize, len(rows))]
+		require.Equal(rt, idsOf(want), runIDs(page), text)
+		require.Equal(rt, first+req.PageSize < len(rows), len(token) > 0, text)
+	}
+}
+
+func idsOf(rows []eval.Row) []string {
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row[attr.RunID].Value.(string)
+	}
+	return ids
 }
 
 // CorpusOptions are what the corpus and drawn queries are checked with.
@@ -69,45 +131,42 @@ func checkDrawn(rt *rapid.T, q *query.Query) (text string) {
 }
 
 // kept returns the rows that the filter keeps.
-func kept(records []*visibility.Record, q *query.Query) []eval.Row {
+func (d drawn) kept(q *query.Query) []eval.Row {
 	var rows []eval.Row
-	for _, rec := range records {
-		if row := visibility.Row(rec); eval.Match(q.Where, row) {
+	for _, row := range d.rows {
+		if eval.Match(q.Where, row) {
 			rows = append(rows, row)
 		}
 	}
 	return rows
 }
 
-func compareList(t *testing.T, rt *rapid.T, s visibility.Store, records []*visibility.Record, q *query.Query) {
+func (d drawn) compareList(t *testing.T, rt *rapid.T, q *query.Query) {
 	text := checkDrawn(rt, q)
-	rows, terms := kept(records, q), q.Order()
+	rows, terms := d.kept(q), q.Order()
 	slices.SortFunc(rows, func(a, b eval.Row) int { return eval.Order(terms, a, b) })
-	want := make([]string, len(rows))
-	for i, row := range rows {
-		want[i] = row[attr.RunID].Value.(string)
-	}
+	want := idsOf(rows)
 	pageSize := rapid.IntRange(1, 5).Draw(rt, "page size")
-	require.Equal(rt, want, runIDs(listAll(t, s, records[0].NamespaceID, q, pageSize)), text)
+	require.Equal(rt, want, runIDs(listAll(t, d.store, d.namespaceID, q, pageSize)), text)
 	if len(rows) > 0 {
-		req := visibility.ListRequest{NamespaceID: records[0].NamespaceID, Query: q}
+		req := visibility.ListRequest{NamespaceID: d.namespaceID, Query: q}
 		place := rapid.IntRange(0, len(rows)-1).Draw(rt, "place")
 		req.PageToken = visibility.Position(eval.Tuple(terms, rows[place])).Token(req)
-		rest, _, err := s.List(t.Context(), req)
+		rest, _, err := d.store.List(t.Context(), req)
 		require.NoError(rt, err, text)
 		require.Equal(rt, want[place+1:], runIDs(rest), "a token of another store: %s", text)
 	}
 }
 
-func compareCount(t *testing.T, rt *rapid.T, s visibility.Store, records []*visibility.Record, q *query.Query) {
+func (d drawn) compareCount(t *testing.T, rt *rapid.T, q *query.Query) {
 	text := checkDrawn(rt, q)
-	rows := kept(records, q)
+	rows := d.kept(q)
 	grouper := eval.NewGrouper(q)
 	for _, row := range rows {
 		grouper.Add(row)
 	}
 	want := visibility.Result(q, grouper.Result())
-	got, err := s.Count(t.Context(), records[0].NamespaceID, q)
+	got, err := d.store.Count(t.Context(), d.namespaceID, q)
 	require.NoError(rt, err, text)
 	require.Equal(rt, want.Total, got.Total, text)
 	require.Equal(rt, want.Truncated, got.Truncated, text)

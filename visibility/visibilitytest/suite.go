@@ -40,6 +40,7 @@ func Run(t *testing.T, features query.Features, open func(t *testing.T) visibili
 		"Corpus":         testCorpus,
 		"Generated":      func(t *testing.T, s visibility.Store) { testGenerated(t, s, features) },
 		"Counts":         func(t *testing.T, s visibility.Store) { testCounts(t, s, features) },
+		"Many":           func(t *testing.T, s visibility.Store) { testMany(t, s, features) },
 		"Unsupported":    func(t *testing.T, s visibility.Store) { testUnsupported(t, s, features) },
 		"RetypedSkipped": testRetyped,
 		"Canceled":       testCanceled,

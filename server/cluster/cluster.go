@@ -22,6 +22,10 @@ import (
 // or another poller has it. The poller goes on waiting.
 var ErrStaleTask = errors.New("stale task")
 
+// ErrUnsettledTask tells that another poller has the task, but that this is not
+// durable yet: it may have to be offered again.
+var ErrUnsettledTask = errors.New("the start of the task is not durable yet")
+
 // History owns executions. Requests have been validated and their namespace
 // resolved by the frontend. Errors are go.temporal.io/api/serviceerror values.
 // Methods that wait return about a second before the deadline of ctx.
@@ -181,6 +185,10 @@ type Task struct {
 	Volatile bool
 	// FromBacklog is set by matching: the task came from the durable backlog.
 	FromBacklog bool
+	// Remembered, set with FromBacklog, is to be called once the execution
+	// remembers durably that the task has started, by itself or with what
+	// follows. Until then matching keeps the task, and offers it again after a while.
+	Remembered func()
 	// Direct says which versions of workers the task is for.
 	Direct match.Directive
 	// Worker is the version that has the run in its sticky queue.

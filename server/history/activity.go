@@ -43,12 +43,7 @@ func (e *Engine) onTask(ctx context.Context, task *cluster.Task, c execution.Com
 	var found *entry
 	err = e.onEntry(ctx, s, store.ExecutionKey{Slot: task.Execution.Slot, Exec: task.Execution.Exec}, func(en *entry) error {
 		found = en
-		if task.FromBacklog {
-			en.mu.Lock()
-			en.parked = true
-			en.mu.Unlock()
-		}
-		d, err = e.do(ctx, en, c)
+		d, err = e.doTask(ctx, en, c, task)
 		return err
 	})
 	if errors.Is(err, execution.ErrStale) || errors.Is(err, store.ErrNotFound) {

@@ -29,6 +29,7 @@ type change struct {
 	marks      []int // of the readers, nil when the change is of no interest to them
 	queuedAt   time.Time
 	work       execution.Work
+	starts     []func() // of entry.starts
 
 	committedAt time.Time
 }
@@ -107,7 +108,9 @@ func newChange(en *entry, d execution.Decision) *change {
 	events := en.takeUnsaved(d.Events)
 	ch := &change{
 		entry: en, previous: en.queued, state: d.State, visibility: d.VisibilityChanged, queuedAt: time.Now(),
+		starts: en.starts,
 	}
+	en.starts = nil
 	if len(events) > 0 {
 		ch.firstEvent, ch.nextEvent = events[0].EventId, events[len(events)-1].EventId+1
 		ch.events = encodeEvents(events)
@@ -311,6 +314,7 @@ type mergedChange struct{ change }
 func (m *mergedChange) add(later *change) {
 	m.state = later.state
 	m.visibility = m.visibility || later.visibility
+	m.starts = append(m.starts, later.starts...)
 	if later.events == nil {
 		return
 	}

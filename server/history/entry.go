@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/protobuf/proto"
 
+	"perdure/server/cluster"
 	"perdure/server/execution"
 	"perdure/server/store"
 )
@@ -34,6 +36,9 @@ type entry struct {
 	ticket         *ticket          // of the last change handed to the committer
 	// unsaved are events of volatile decisions; the next change takes them along.
 	unsaved []*historypb.HistoryEvent
+	// starts are to be called when the next change is durable: it remembers
+	// volatile starts of tasks that the backlog keeps till then.
+	starts []func()
 
 	// tail are the events from tailFirst up to the state's last.
 	tail      []*historypb.HistoryEvent
@@ -66,6 +71,11 @@ const tailLimitBytes = 1 << 20
 // do decides a command on the entry and waits until it is durable. With an
 // error the decision stands if it has a state.
 func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execution.Decision, error) {
+	return e.doTask(ctx, en, c, nil)
+}
+
+// doTask is do for a command that starts a task that matching gave out.
+func (e *Engine) doTask(ctx context.Context, en *entry, c execution.Command, task *cluster.Task) (execution.Decision, error) {
 	env, err := e.envByID(ctx, en.workflow.NamespaceID)
 	if err != nil {
 		return execution.Decision{}, err
@@ -81,11 +91,13 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	}
 	d, err := execution.Decide(en.state, c, env)
 	var after func()
-	if err == nil {
-		if _, starts := c.(execution.StartTask); starts && en.parked {
-			d.Volatile = false // the backlog forgets the task now, so the run must remember it
-		}
+	var remembered func()
+	switch {
+	case err == nil:
+		remembered = en.startOf(task, &d)
 		after = e.install(en, d)
+	case task != nil && len(en.starts) > 0 && errors.Is(err, execution.ErrStale):
+		err = cluster.ErrUnsettledTask
 	}
 	t := en.ticket
 	en.mu.Unlock()
@@ -96,10 +108,35 @@ func (e *Engine) do(ctx context.Context, en *entry, c execution.Command) (execut
 	if waitErr := t.wait(ctx); waitErr != nil {
 		return execution.Decision{}, waitErr
 	}
+	if remembered != nil {
+		remembered()
+	}
 	if err == nil {
 		err = d.Err
 	}
 	return d, err
+}
+
+// startOf settles who remembers a task that starts, and returns what to call
+// once the decision is durable. A volatile start of a run whose tasks are in the
+// backlog needs the backlog until the run's next change; without that the run
+// itself must remember it now. The lock is held.
+func (en *entry) startOf(task *cluster.Task, d *execution.Decision) (remembered func()) {
+	switch {
+	case task == nil:
+		return nil
+	case task.FromBacklog:
+		en.parked = true
+	}
+	if !d.Volatile || !en.parked {
+		return task.Remembered
+	}
+	if task.Remembered == nil {
+		d.Volatile = false
+		return nil
+	}
+	en.starts = append(en.starts, task.Remembered)
+	return nil
 }
 
 // install makes a decision the entry's newest state. The lock is held; the

@@ -28,6 +28,11 @@ func (e *Engine) publishGroup(g *group, t *ticket) {
 	for _, after := range follow {
 		after()
 	}
+	for _, ch := range g.merged {
+		for _, remembered := range ch.starts {
+			remembered()
+		}
+	}
 }
 
 // publishChange makes one run's change visible and returns what is to follow, without locks.

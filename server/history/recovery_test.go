@@ -7,7 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
+	"perdure/server/cluster"
+	"perdure/server/store"
 	"perdure/server/store/fault"
 )
 
@@ -282,4 +285,72 @@ func (n *node) stepOn(id string) enumspb.WorkflowExecutionStatus {
 		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED
 	}
 	return state.WorkflowExecutionInfo.Status
+}
+
+// The start of a task that came from the backlog is no commit of its own; the
+// backlog keeps the task until the run remembers.
+func TestBacklogTaskStartsInMemory(t *testing.T) {
+	afterCrash(t, func(n *node) {
+		n.begin("a")
+		n.begin("b")
+		n.passes(30 * time.Second) // they are in the backlog, and the log is trimmed
+		before := len(n.gate.committed())
+		first := n.take()
+		n.take()
+		require.Len(n.t, n.gate.committed(), before)
+		n.complete(first, finish())
+	}, func(n *node) {
+		again := n.take()
+		n.complete(again, finish())
+		require.Nil(n.t, n.poll(queueName, time.Minute), "each once")
+		for _, id := range []string{"a", "b"} {
+			require.Equal(n.t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, n.status(id, ""))
+			require.Equal(n.t, 1, times(n.history(id, ""), enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED))
+		}
+	})
+}
+
+// The shard of a run may be taken anew while the shard of its queue is not: the
+// run forgets the start, and the queue offers the task again.
+func TestBacklogTaskOfALostRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		n.begin("a")
+		n.passes(30 * time.Second)
+		old := n.take()
+		s := n.shardFor("a")
+		s.reset(store.ErrUnknownOutcome)
+		n.eventually("the shard serves again", s.serving)
+		again := n.poll(queueName, time.Minute)
+		require.NotNil(t, again)
+		require.Error(t, n.tryComplete(old, finish()))
+		n.complete(again, finish())
+		require.Equal(t, 1, times(n.history("a", ""), enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED))
+		require.Nil(t, n.poll(queueName, time.Minute), "once")
+	})
+}
+
+// While a start is not durable a second copy of its task is not stale: it may be all that is left.
+func TestSecondCopyOfAnUnsettledTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(t)
+		defer n.close()
+		n.begin("a")
+		n.passes(30 * time.Second)
+		held := n.take()
+		en := n.entryOf("a")
+		remembered := 0
+		copied := &cluster.Task{
+			Execution:        cluster.ExecutionRef{NamespaceID: shop.ID, WorkflowID: "a", RunID: en.runID, Slot: en.key.Slot, Exec: en.key.Exec},
+			ScheduledEventID: held.StartedEventId - 1, Stamp: en.state.Task.Stamp, FromBacklog: true, Remembered: func() { remembered++ },
+		}
+		poll := &workflowservice.PollWorkflowTaskQueueRequest{Identity: "other"}
+		_, err := n.StartWorkflowTask(t.Context(), copied, poll)
+		require.ErrorIs(t, err, cluster.ErrUnsettledTask)
+		n.complete(held, finish())
+		_, err = n.StartWorkflowTask(t.Context(), copied, poll)
+		require.ErrorIs(t, err, cluster.ErrStaleTask, "now it is")
+		require.Zero(t, remembered, "it never started")
+	})
 }

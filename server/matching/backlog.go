@@ -14,8 +14,9 @@ import (
 // know what is there.
 type backlog struct {
 	// known are ids that must not be read again, with their lanes: in memory, with
-	// a poller, being written, or delivered and not deleted yet.
+	// a poller, being written, kept, or delivered and not deleted yet.
 	known map[int64]match.LaneID
+	kept  match.Order[*entry] // started, by the time at which they are offered again
 
 	doomed         []store.QueueTaskKey // delivered, to be deleted
 	deleteAt       time.Time
@@ -28,7 +29,9 @@ type backlog struct {
 	readAt       time.Time // not before, after a failure
 }
 
-func (b *backlog) empty() bool { return len(b.doomed) == 0 && !b.deleting && !b.reading }
+func (b *backlog) empty() bool {
+	return b.kept.Len() == 0 && len(b.doomed) == 0 && !b.deleting && !b.reading
+}
 
 // discovered tells of lanes that another process or an earlier lease left in
 // the store. The mutex is held.
@@ -355,6 +358,9 @@ func (q *queue) deleteDue(now time.Time) {
 // wakeForBacklog arms the timer for deletes and for reading again after a failure.
 func (q *queue) wakeForBacklog() {
 	b := &q.backlog
+	if first := b.kept.First(); first != nil {
+		q.wakeAt(time.Unix(0, first.Age))
+	}
 	if !b.deleteAt.IsZero() && !b.deleting {
 		q.wakeAt(b.deleteAt)
 	}

@@ -39,6 +39,9 @@ func (h *countingHistory) StartWorkflowTask(_ context.Context, x *cluster.Task, 
 	if h.started != nil {
 		h.started(x)
 	}
+	if x.Remembered != nil {
+		x.Remembered()
+	}
 	if h.left.Add(-1) == 0 {
 		close(h.drained)
 	}

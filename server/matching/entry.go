@@ -12,6 +12,7 @@ const (
 	waiting  state = iota // ready for a poller
 	delayed               // put back after a failed start, not ready yet
 	out                   // with a poller that starts it
+	kept                  // started, but only the backlog will know that after a crash
 	finished              // reported, or to be read from the store again
 )
 
@@ -30,6 +31,7 @@ type entry struct {
 	// while it waits for a write: it must not be in either twice.
 	fresh, spilling bool
 	returned        bool // by a poller that could not start it: it has had its turn
+	remembered      bool // its execution remembers the start: the store need not keep it
 	// term is the queue's term when the entry came: an older one belongs to a lost lease.
 	term     int
 	failures int // failed starts in a row
@@ -47,11 +49,12 @@ func (e *entry) priority() int32 { return e.lane.priority() }
 
 // takeOut gives the entry to a poller. The task of a stored entry is marked as
 // one from the backlog; its owner may hold the old value, so it gets a new one.
-func (e *entry) takeOut() {
+func (e *entry) takeOut(q *queue) {
 	e.state = out
-	if e.stored && !e.task.FromBacklog {
+	if e.stored && e.task.Remembered == nil {
 		task := *e.task
 		task.FromBacklog = true
+		task.Remembered = func() { q.remembered(e) }
 		e.task = &task
 	}
 }

@@ -303,10 +303,10 @@ func (q *queue) start(ctx context.Context, p *poll, h handover, start func(hando
 	}
 	switch {
 	case err == nil:
-		q.delivered(h.entry, true)
+		q.delivered(h.entry, nil)
 		return true
-	case errors.Is(err, cluster.ErrStaleTask):
-		q.delivered(h.entry, false)
+	case errors.Is(err, cluster.ErrStaleTask), errors.Is(err, cluster.ErrUnsettledTask):
+		q.delivered(h.entry, err)
 	case ctx.Err() != nil:
 		q.putBack(h.entry, 0)
 	default:
@@ -328,18 +328,22 @@ func (q *queue) logFailedStart(ctx context.Context, h handover, err error) {
 		"task_queue", q.key.name, "workflow_id", h.task.Execution.WorkflowID, "failures", h.entry.failures, "error", err)
 }
 
-// delivered ends an entry that its poller is done with: started or stale.
-func (q *queue) delivered(e *entry, started bool) {
+// delivered ends an entry that its poller is done with, by what history answered.
+func (q *queue) delivered(e *entry, answer error) {
 	var reports outcomes
 	defer reports.send()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
 	q.inHand--
-	if started {
+	if answer == nil {
 		q.dispatched[e.priority()].Add(now, 1)
 		q.engine.meter.matched(q.key.kind, e.stored, now.Sub(time.Unix(0, e.created)))
 	}
-	q.finish(e, cluster.Delivered, &reports)
+	if errors.Is(answer, cluster.ErrStaleTask) {
+		q.finish(e, cluster.Delivered, &reports)
+	} else {
+		q.started(e, now, &reports)
+	}
 	q.readMore(now)
 }

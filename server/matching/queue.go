@@ -195,6 +195,7 @@ func (q *queue) tick() {
 	q.timerAt = time.Time{}
 	q.expire(now, &reports)
 	q.resume(now)
+	q.offerKept(now)
 	q.dispatch(now, &reports)
 	q.spillDue(now)
 	q.deleteDue(now)

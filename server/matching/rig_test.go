@@ -215,6 +215,8 @@ type fakeHistory struct {
 	mu      sync.Mutex
 	started []*cluster.Task
 	onStart func(ctx context.Context, task *cluster.Task) error
+	// volatile leaves it to the test to tell that starts are remembered.
+	volatile bool
 }
 
 // Prefetch has nothing to read.
@@ -229,6 +231,9 @@ func (h *fakeHistory) start(ctx context.Context, task *cluster.Task) error {
 		}
 	}
 	h.started = append(h.started, task)
+	if task.Remembered != nil && !h.volatile {
+		task.Remembered()
+	}
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (q *queue) take(l *lane, e *entry, now time.Time) {
 	}
 	q.lanes.fair.Serve(l.flow)
 	l.ready.Pop()
-	e.takeOut()
+	e.takeOut(q)
 	q.inHand++
 	q.settle(l)
 }

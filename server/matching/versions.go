@@ -120,7 +120,7 @@ func (q *queue) takeMisplaced(entries []*entry) (taken []*entry) {
 			continue
 		}
 		q.remove(e)
-		e.takeOut()
+		e.takeOut(q)
 		q.inHand++
 		q.settle(e.lane)
 		taken = append(taken, e)
@@ -135,7 +135,7 @@ func (q *queue) moveAll(entries []*entry) {
 	wait.Add(len(entries))
 	for _, e := range entries {
 		task := *e.task
-		task.FromBacklog = false
+		task.FromBacklog, task.Remembered = false, nil // the start must be durable: this queue's store forgets it then
 		q.engine.place(&task, func(outcome cluster.Outcome) {
 			defer wait.Done()
 			switch outcome {

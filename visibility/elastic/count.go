@@ -38,10 +38,19 @@ func (s *Store) count(ctx context.Context, namespaceID string, q *query.Query) (
 
 // countAll counts without groups.
 func (r *reader) countAll(ctx context.Context) (eval.Result, error) {
+	total, err := r.total(ctx)
+	return eval.Finish(r.query, total, nil), err
+}
+
+// total counts what the filter keeps.
+func (r *reader) total(ctx context.Context) (int64, error) {
 	var found searchAnswer
-	body := object{"query": inNamespace(r.namespaceID, r.filter), "size": 0, "track_total_hits": true}
-	err := r.store.search(ctx, body, &found)
-	return eval.Finish(r.query, found.Hits.Total.Value, nil), err
+	err := r.store.search(ctx, r.totalBody(), &found)
+	return found.Hits.Total.Value, err
+}
+
+func (r *reader) totalBody() object {
+	return object{"query": inNamespace(r.namespaceID, r.filter), "size": 0, "track_total_hits": true}
 }
 
 // byStart is an order that no change of a run alters, so that none is met twice or never.
@@ -91,13 +100,8 @@ func (r *reader) countValues(ctx context.Context, fields []query.Field) (eval.Re
 		return r.countSame(ctx)
 	}
 	grouper := eval.NewGrouper(r.query)
-	sources := make([]source, len(fields))
-	described := make([]object, len(fields))
-	for i, field := range fields {
-		sources[i] = newSource(r.query, field, i)
-		described[i] = object{sources[i].name: sources[i].description}
-	}
-	err := r.store.eachBucket(ctx, inNamespace(r.namespaceID, r.filter), described, nil, func(b bucket) error {
+	body, sources := r.groupsBody(fields)
+	err := r.store.eachBucket(ctx, body, func(b bucket) error {
 		row := eval.Row{}
 		for _, src := range sources {
 			if err := src.read(b.Key[src.name], row); err != nil {
@@ -112,14 +116,23 @@ func (r *reader) countValues(ctx context.Context, fields []query.Field) (eval.Re
 
 // countSame counts runs of which nothing matters but that they are kept.
 func (r *reader) countSame(ctx context.Context) (eval.Result, error) {
-	var found searchAnswer
-	body := object{"query": inNamespace(r.namespaceID, r.filter), "size": 0, "track_total_hits": true}
-	err := r.store.search(ctx, body, &found)
+	total, err := r.total(ctx)
 	grouper := eval.NewGrouper(r.query)
-	if found.Hits.Total.Value > 0 {
-		grouper.AddTimes(eval.Row{}, found.Hits.Total.Value)
+	if total > 0 {
+		grouper.AddTimes(eval.Row{}, total)
 	}
 	return grouper.Result(), err
+}
+
+// groupsBody counts by the values of fields together.
+func (r *reader) groupsBody(fields []query.Field) (object, []source) {
+	sources := make([]source, len(fields))
+	described := make([]object, len(fields))
+	for i, field := range fields {
+		sources[i] = newSource(r.query, field, i)
+		described[i] = object{sources[i].name: sources[i].description}
+	}
+	return compositeBody(inNamespace(r.namespaceID, r.filter), described, nil), sources
 }
 
 // source is an attribute by whose values documents are counted.

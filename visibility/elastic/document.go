@@ -52,9 +52,14 @@ func appendDocument(b []byte, rec *visibility.Record) ([]byte, error) {
 	d.number(fieldChecksum, visibility.Checksum(rec.RunID, rec.Version))
 	d.forPeople(rec)
 	for name, value := range visibility.Row(rec) {
-		if c, ok := columns[name]; ok {
+		c, isColumn := columns[name]
+		items, areItems := value.Value.([]eval.Row)
+		switch {
+		case isColumn:
 			d.column(c, value.Value)
-		} else {
+		case areItems:
+			d.terms = append(d.terms, itemsTerms(name, items)...)
+		default:
 			d.attribute(name, value)
 		}
 	}
@@ -131,11 +136,6 @@ func asNumber(value any) int64 {
 // attribute collects what finds an attribute without a field of its own.
 func (d *document) attribute(name string, value attr.Value) {
 	key := attributeKey(name, value.Type)
-	if _, isItems := value.Value.([]eval.Row); isItems {
-		key = attributeKey(name, 0)
-		d.terms = append(d.terms, key)
-		return
-	}
 	d.terms = append(d.terms, key)
 	var list []string
 	switch v := value.Value.(type) {

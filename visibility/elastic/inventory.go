@@ -11,7 +11,7 @@ import (
 var _ visibility.Inventory = (*Store)(nil)
 
 // bucketsPerPage is how many buckets one request reads.
-const bucketsPerPage = 1000
+const bucketsPerPage = 10_000
 
 // searchWindowMax is how many documents one request may ask for.
 const searchWindowMax = 10_000
@@ -20,7 +20,7 @@ const searchWindowMax = 10_000
 func (s *Store) Namespaces(ctx context.Context) ([]string, error) {
 	var ids []string
 	sources := []object{{fieldNamespace: object{"terms": object{"field": fieldNamespace}}}}
-	err := s.eachBucket(ctx, object{"match_all": object{}}, sources, nil, func(b bucket) error {
+	err := s.eachBucket(ctx, compositeBody(object{"match_all": object{}}, sources, nil), func(b bucket) error {
 		var id string
 		err := json.Unmarshal(b.Key[fieldNamespace], &id)
 		ids = append(ids, id)
@@ -37,7 +37,7 @@ func (s *Store) Digests(ctx context.Context, namespaceID string) ([]visibility.D
 	var digests []visibility.Digest
 	sources := []object{{fieldBucket: object{"terms": object{"field": fieldBucket}}}}
 	sums := object{"sum": object{"sum": object{"field": fieldChecksum}}}
-	err := s.eachBucket(ctx, inNamespace(namespaceID, everything()), sources, sums, func(b bucket) error {
+	err := s.eachBucket(ctx, compositeBody(inNamespace(namespaceID, everything()), sources, sums), func(b bucket) error {
 		digest := visibility.Digest{Count: b.Count, Sum: int64(b.Sum.Value)}
 		err := json.Unmarshal(b.Key[fieldBucket], &digest.Bucket)
 		digests = append(digests, digest)
@@ -80,15 +80,19 @@ type bucket struct {
 	} `json:"sum"`
 }
 
-// eachBucket visits the combinations of values that documents of a query have,
-// in order, with exact counts, and nested aggregations of each.
-func (s *Store) eachBucket(ctx context.Context, query object, sources []object, nested object, visit func(bucket) error) error {
-	composite := object{"size": bucketsPerPage, "sources": sources}
-	grouped := object{"composite": composite}
+// compositeBody asks for the combinations of values that documents of a query
+// have, in order, with exact counts, and nested aggregations of each.
+func compositeBody(query object, sources []object, nested object) object {
+	grouped := object{"composite": object{"size": bucketsPerPage, "sources": sources}}
 	if nested != nil {
 		grouped["aggs"] = nested
 	}
-	body := object{"query": query, "size": 0, "track_total_hits": false, "aggs": object{"groups": grouped}}
+	return object{"query": query, "size": 0, "track_total_hits": false, "aggs": object{"groups": grouped}}
+}
+
+// eachBucket visits the combinations that a compositeBody asks for.
+func (s *Store) eachBucket(ctx context.Context, body object, visit func(bucket) error) error {
+	composite := body["aggs"].(object)["groups"].(object)["composite"].(object)
 	for {
 		var found searchAnswer
 		if err := s.search(ctx, body, &found); err != nil {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"perdure/visibility/eval"
 	"perdure/visibility/query"
 )
 
@@ -94,11 +93,3 @@ func compilePhrase(x *query.Phrase) filter {
 	}
 	return is(object{"match_phrase": object{fieldWords: wordsText(place.key, x.Words)}})
 }
-
-// compileExists narrows a test of pending items to runs that have some of the kind.
-func compileExists(x *query.Exists) filter {
-	return candidates(is(object{"term": object{fieldTerms: itemsKey(x.Kind)}}))
-}
-
-// itemsKey is the term of runs with pending items of a kind.
-func itemsKey(kind string) string { return attributeKey(eval.ItemsKey(kind), 0) }

@@ -20,6 +20,9 @@ type Options struct {
 	// View returns the text of a saved filter, in which :name stands for a
 	// parameter; nil: there are none. An unknown name is an *Error.
 	View func(name string) (text string, err error)
+	// SQLNulls makes NOT, != and the other negations pass over runs without the
+	// attribute, as SQL does; otherwise they are complements and keep them.
+	SQLNulls bool
 }
 
 // Check is CheckWith for attributes alone.
@@ -37,6 +40,9 @@ func CheckWith(q *Query, options Options) error {
 	}
 	if err := c.clauses(q); err != nil {
 		return err
+	}
+	if options.SQLNulls && q.Where != nil {
+		q.Where = excludeAbsent(q.Where, false)
 	}
 	if !c.mentionsDivision {
 		q.Where = And2(q.Where, &IsNull{Field: Field{Name: attr.NamespaceDivision, Type: enumspb.INDEXED_VALUE_TYPE_KEYWORD}})

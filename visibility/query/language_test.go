@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"perdure/visibility"
+	"perdure/visibility/eval"
 	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
 )
@@ -273,4 +275,69 @@ func TestUses(t *testing.T) {
 		require.Equal(t, want, query.Uses(visibilitytest.Checked(t, text)), text)
 	}
 	require.Equal(t, "patterns, EXISTS", (query.Patterns | query.Items).String())
+}
+
+// TestSQLNulls looks at a run without the attributes: no predicate on them keeps it, negated or not.
+func TestSQLNulls(t *testing.T) {
+	options := visibilitytest.CorpusOptions()
+	options.SQLNulls = true
+	for text, want := range map[string]string{
+		"env != 'a'":                               "env IS NOT NULL AND env != 'a'",
+		"env = 'a'":                                "env = 'a'",
+		"NOT env = 'a'":                            "env IS NOT NULL AND env != 'a'",
+		"NOT NOT env = 'a'":                        "env = 'a'",
+		"NOT env < 'a'":                            "env IS NOT NULL AND NOT env < 'a'",
+		"NOT (env = 'a' OR Region NOT IN ('b'))":   "env IS NOT NULL AND env != 'a' AND Region IN ('b')",
+		"NOT (env = 'a' AND Region = 'b')":         "env IS NOT NULL AND env != 'a' OR Region IS NOT NULL AND Region != 'b'",
+		"env IS NULL AND NOT Region IS NULL":       "env IS NULL AND Region IS NOT NULL",
+		"env != Region":                            "Region IS NOT NULL AND (env IS NOT NULL AND env != Region)",
+		"NOT MATCH(Notes, 'x')":                    "Notes IS NOT NULL AND NOT MATCH(Notes, '\"x\"')",
+		"Tags NOT HAS_ANY ('x')":                   "Tags IS NOT NULL AND Tags NOT IN ('x')",
+		"NOT EXISTS(PendingTimer WHERE Id != 'x')": "NOT EXISTS(PendingTimer WHERE Id IS NOT NULL AND Id != 'x')",
+	} {
+		q := parse(t, text)
+		require.NoError(t, query.CheckWith(q, options), text)
+		require.Equal(t, parse(t, and(want, "TemporalNamespaceDivision IS NULL")).String(), q.String(), text)
+	}
+}
+
+// TestSQLNullsAreThreeValued compares with a logic of three values.
+func TestSQLNullsAreThreeValued(t *testing.T) {
+	options := visibilitytest.CorpusOptions()
+	rapid.Check(t, func(t *rapid.T) {
+		x := visibilitytest.DrawExpr(t, 4, query.AllFeatures)
+		text := (&query.Query{Where: x}).String()
+		plain, strict := parse(t, text), parse(t, text)
+		require.NoError(t, query.CheckWith(plain, options))
+		options.SQLNulls = true
+		require.NoError(t, query.CheckWith(strict, options))
+		options.SQLNulls = false
+		for run := range 5 {
+			row := visibility.Row(visibilitytest.DrawRecord(t, "ns", run))
+			require.Equal(t, threeValued(plain.Where, row) == 1, eval.Match(strict.Where, row), "%s as %s", text, strict)
+		}
+	})
+}
+
+// threeValued is 1 for true, -1 for false and 0 for neither.
+func threeValued(x query.Expr, row eval.Row) int {
+	switch x := x.(type) {
+	case *query.And:
+		return min(threeValued(x.Left, row), threeValued(x.Right, row))
+	case *query.Or:
+		return max(threeValued(x.Left, row), threeValued(x.Right, row))
+	case *query.Not:
+		return -threeValued(x.X, row)
+	}
+	if _, isNull := x.(*query.IsNull); !isNull {
+		for _, name := range query.Fields(x) {
+			if _, present := row[name]; !present {
+				return 0
+			}
+		}
+	}
+	if eval.Match(x, row) {
+		return 1
+	}
+	return -1
 }

@@ -29,7 +29,7 @@ func (f *Frontend) CountWorkflowExecutions(ctx context.Context, req *workflowser
 	ns := namespaceOf(ctx)
 	q, err := query.Parse(req.GetQuery())
 	if err == nil {
-		err = checkCount(q, f.queryOptions(ns, nil))
+		err = checkCount(q, f.queryOptions(ctx, nil))
 	}
 	if err != nil {
 		return nil, badQuery(err)
@@ -84,12 +84,12 @@ func (f *Frontend) explain(ctx context.Context, ns *cluster.Namespace, q *query.
 	}}, nil
 }
 
-// queryOptions are what a query of a namespace is checked with. On later pages
+// queryOptions are what a query of the call's namespace is checked with. On later pages
 // NOW() is what it was on the first.
-func (f *Frontend) queryOptions(ns *cluster.Namespace, token []byte) query.Options {
+func (f *Frontend) queryOptions(ctx context.Context, token []byte) query.Options {
 	now, ok := visibility.TokenAsOf(token)
 	if !ok {
 		now = f.clock.Now()
 	}
-	return query.Options{Custom: ns.SearchAttributes, Now: now, Zone: time.LoadLocation}
+	return query.Options{Custom: namespaceOf(ctx).SearchAttributes, Now: now, Zone: time.LoadLocation, View: f.viewText(ctx)}
 }

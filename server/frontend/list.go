@@ -54,7 +54,7 @@ func (f *Frontend) listText(ctx context.Context, text string, size int32, token 
 
 func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token []byte) ([]*workflowpb.WorkflowExecutionInfo, []byte, error) {
 	ns := namespaceOf(ctx)
-	if err := query.CheckListWith(q, f.queryOptions(ns, token)); err != nil {
+	if err := query.CheckListWith(q, f.queryOptions(ctx, token)); err != nil {
 		return nil, nil, badQuery(err)
 	}
 	if q.Explain {

@@ -105,8 +105,25 @@ func (f *Frontend) explainable(ctx context.Context, req *searchpb.ExplainQueryRe
 	if err != nil {
 		return nil, err
 	}
+	check := query.CheckListWith
 	if req.GetCounts() {
-		return q, query.Check(q, namespaceOf(ctx).SearchAttributes)
+		check = query.CheckCount
 	}
-	return q, query.CheckList(q, namespaceOf(ctx).SearchAttributes)
+	if err := check(q, f.queryOptions(ctx, nil)); err != nil {
+		return nil, err
+	}
+	query.Normalize(q)
+	return q, nil
+}
+
+// viewText gives queries the texts of saved filters of the call's namespace.
+func (f *Frontend) viewText(ctx context.Context) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		v, err := f.views.Get(ctx, namespaceOf(ctx).ID, name)
+		var missing *serviceerror.NotFound
+		if errors.As(err, &missing) {
+			return "", &query.Error{Message: "invalid query: " + missing.Message}
+		}
+		return v.GetQuery(), err
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -94,4 +95,23 @@ func TestExplainQuery(t *testing.T) {
 	require.Equal(t, b.ns.ID, store.asked.NamespaceID)
 	code, _ = overHTTP(t, handler, "POST", path, `{"query": "GROUP BY ExecutionStatus"}`)
 	require.Equal(t, http.StatusBadRequest, code, "a list has no groups")
+}
+
+func TestQueriesNameViews(t *testing.T) {
+	t.Parallel()
+	b, ctx := setup(t), context.Background()
+	views := searchpb.NewSearchServiceClient(b.conn)
+	_, err := views.CreateView(ctx, &searchpb.CreateViewRequest{Namespace: "default", View: &searchpb.View{
+		Name: "of-type", Query: "WorkflowType = :type AND ExecutionStatus = 'Running'",
+	}})
+	require.NoError(t, err)
+	list := func(text string) error {
+		_, err := b.client.ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default", Query: text})
+		return err
+	}
+	require.NoError(t, list("VIEW('of-type', type => 'Order') AND TaskQueue = 'q'"))
+	require.Equal(t, "WorkflowType = 'Order' AND ExecutionStatus = 1 AND TaskQueue = 'q' AND TemporalNamespaceDivision IS NULL", b.visible.listed.Query.String())
+	for _, text := range []string{"VIEW('of-type')", "VIEW('of-type', kind => 'Order')", "VIEW('none')"} {
+		require.Equal(t, codes.InvalidArgument, status.Code(list(text)), text)
+	}
 }

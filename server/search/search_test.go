@@ -20,15 +20,22 @@ func checked(t *testing.T, text string) *query.Query {
 
 func TestShapes(t *testing.T) {
 	for text, want := range map[string]search.Shape{
-		"":                                    search.List,
-		"WorkflowType = 'a'":                  search.List,
-		"WorkflowId = 'a'":                    search.Point,
-		"CloseTime IS NULL AND RunId = 'a'":   search.Point,
-		"WorkflowId = 'a' OR RunId = 'b'":     search.List,
-		"NOT WorkflowId = 'a'":                search.List,
-		"WorkflowId != 'a'":                   search.List,
-		"WorkflowId STARTS_WITH 'a'":          search.List,
-		"WorkflowType = 'WorkflowId = \"b\"'": search.List,
+		"":                                          search.List,
+		"WorkflowType = 'a'":                        search.List,
+		"WorkflowId = 'a'":                          search.Point,
+		"CloseTime IS NULL AND RunId = 'a'":         search.Point,
+		"WorkflowId = 'a' OR RunId = 'b'":           search.List,
+		"NOT WorkflowId = 'a'":                      search.List,
+		"WorkflowId != 'a'":                         search.List,
+		"WorkflowId STARTS_WITH 'a'":                search.List,
+		"WorkflowType = 'WorkflowId = \"b\"'":       search.List,
+		"WorkflowType LIKE 'a%'":                    search.List,
+		"WorkflowType LIKE '%a'":                    search.Infix,
+		"WorkflowType ILIKE 'a%'":                   search.Infix,
+		"WorkflowType CONTAINS 'a'":                 search.Infix,
+		"NOT (WorkflowType ENDS_WITH 'a')":          search.Infix,
+		"RunId = 'a' AND WorkflowType CONTAINS 'a'": search.Point,
+		"EXISTS(PendingActivity WHERE Attempt > 5)": search.Infix,
 	} {
 		require.Equal(t, want, search.ShapeOf(checked(t, text), false), text)
 	}

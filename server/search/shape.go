@@ -31,6 +31,8 @@ func ShapeOf(q *query.Query, counts bool) Shape {
 	switch {
 	case isPoint(q.Where):
 		return Point
+	case looksInside(q.Where):
+		return Infix
 	case counts:
 		return Aggregate
 	default:
@@ -48,4 +50,19 @@ func isPoint(x query.Expr) bool {
 	default:
 		return false
 	}
+}
+
+// looksInside tells whether a filter asks what is in the midst of texts or of pending items.
+func looksInside(x query.Expr) bool {
+	inside := false
+	query.Walk(x, func(x query.Expr) {
+		switch x := x.(type) {
+		case *query.Like:
+			parts := x.Parts()
+			inside = inside || len(parts) > 0 && (parts[0].Any || parts[0].One || x.Folds())
+		case *query.Phrase, *query.Exists:
+			inside = true
+		}
+	})
+	return inside
 }

@@ -73,6 +73,7 @@ func TestViewsThatNobodyCouldUseAreRefused(t *testing.T) {
 	for _, v := range []*searchpb.View{
 		{Name: "v", Query: "City = 'Rome' AND StartTime > '2026-01-02T03:04:05Z'"},
 		{Name: "v", Query: "City = :city AND WorkflowType IN (:a, :b)"},
+		{Name: "v", Query: "StartTime > AGO('1h') AND VIEW('other', days => 7)"},
 		{Name: "0123456789", Query: "City = ':no parameter'"},
 	} {
 		require.NoError(t, b.Check(v, custom), v.Query)

@@ -1,6 +1,8 @@
 package views
 
 import (
+	"time"
+
 	"perdure/server/apierr"
 	"perdure/server/search"
 	"perdure/server/searchpb"
@@ -8,8 +10,8 @@ import (
 	"perdure/visibility/query"
 )
 
-// Check refuses a filter that nobody could use. With parameters only its form
-// is known; what they stand for is checked where the filter is used.
+// Check refuses a filter that nobody could use. With parameters, or made of
+// other views, only its form is known; the rest is checked where it is used.
 func (b *Book) Check(v *searchpb.View, custom attr.Types) error {
 	switch {
 	case v.GetName() == "":
@@ -22,11 +24,21 @@ func (b *Book) Check(v *searchpb.View, custom attr.Types) error {
 	if err == nil && q.Where == nil {
 		err = &query.Error{Message: "invalid query: a view has a filter"}
 	}
-	if err == nil && len(parameters) == 0 {
-		err = query.CheckList(q, custom)
+	if err == nil && len(parameters) == 0 && !namesViews(q.Where) {
+		err = query.CheckListWith(q, query.Options{Custom: custom, Now: b.config.Clock.Now(), Zone: time.LoadLocation})
 	}
 	if err != nil {
 		return apierr.InvalidArgument("%v", err)
 	}
 	return nil
+}
+
+func namesViews(x query.Expr) bool {
+	names := false
+	query.Walk(x, func(x query.Expr) {
+		if _, is := x.(*query.View); is {
+			names = true
+		}
+	})
+	return names
 }

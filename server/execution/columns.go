@@ -7,15 +7,20 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 
 	"perdure/visibility/attr"
+	"perdure/visibility/inside"
 )
 
 // columnTypesMax bounds the types of pending activities that a record names.
 const columnTypesMax = 50
 
 // SearchColumns are what a search for runs in trouble goes by, under the keys
-// of built-in attributes. A closed run has no more than its last failure.
-func (s *State) SearchColumns() map[string]*commonpb.Payload {
+// of built-in attributes, and what the namespace lets search look at inside.
+// Of a closed run's troubles only the last failure is left.
+func (s *State) SearchColumns(look *inside.Look) map[string]*commonpb.Payload {
 	c := columns{}
+	if look != nil && look.Any() {
+		s.insideColumns(c, look)
+	}
 	if s.Seen.FailureType != "" || s.Seen.FailureMessage != "" {
 		c.text(attr.FailureType, s.Seen.FailureType)
 		c.text(attr.FailureMessage, s.Seen.FailureMessage)
@@ -35,6 +40,33 @@ func (s *State) SearchColumns() map[string]*commonpb.Payload {
 	}
 	c.time(attr.PendingOldestScheduledTime, oldest)
 	return c
+}
+
+// insideColumns adds what the namespace lets search look at. What the run has
+// noted of it is left out when the namespace does not let it any more.
+func (s *State) insideColumns(c columns, look *inside.Look) {
+	if look.Memo {
+		for _, f := range look.Fields(s.Memo) {
+			c.text(attr.MemoPrefix+f.Name, f.Value)
+		}
+	}
+	if look.Input {
+		c.text(attr.Input, look.Text(s.StartedAttributes().GetInput()))
+	}
+	seen := s.Seen.Inside
+	if seen == nil {
+		return
+	}
+	if look.Result {
+		c.text(attr.Result, seen.Result)
+	}
+	if look.Activities {
+		c.list(attr.ActivityTypes, seen.ActivityTypes)
+		c.list(attr.ActivityIDs, seen.ActivityIDs)
+	}
+	if look.Signals {
+		c.list(attr.SignalNames, seen.SignalNames)
+	}
 }
 
 // activityColumns adds what is pending of activities and returns when the oldest was scheduled.
@@ -70,6 +102,12 @@ func (c columns) set(name string, value any) {
 func (c columns) text(name, value string) {
 	if value != "" {
 		c.set(name, value)
+	}
+}
+
+func (c columns) list(name string, values []string) {
+	if len(values) > 0 {
+		c.set(name, values)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"perdure/server/deployment"
 	"perdure/server/nexus"
 	"perdure/visibility/attr"
+	"perdure/visibility/inside"
 )
 
 // Env is what a decision may know besides the state: plain data.
@@ -28,6 +29,7 @@ type Namespace struct {
 	Name             string
 	Retention        time.Duration
 	SearchAttributes attr.Types
+	Look             inside.Look // what search looks at inside its runs
 	BadBinaries      map[string]*namespacepb.BadBinaryInfo
 }
 

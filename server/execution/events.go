@@ -22,6 +22,7 @@ func (t *transition) append(e *historypb.HistoryEvent) *historypb.HistoryEvent {
 	e.EventId = t.s.NextEventID
 	e.TaskId = e.EventId // monotone within the run, which is all that is promised
 	apply(t.s, e)
+	t.seeInside(e)
 	t.s.HistorySize += int64(proto.Size(e))
 	t.events = append(t.events, e)
 	return e

@@ -18,6 +18,7 @@ import (
 	"perdure/server/deployment"
 	"perdure/server/match"
 	"perdure/visibility/attr"
+	"perdure/visibility/inside"
 )
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -44,6 +45,8 @@ type rig struct {
 	routes *deployment.Table
 	builds deployment.Builds // of the older versioning, part of routes
 	worker match.Version
+	// look is what search looks at inside.
+	look inside.Look
 	// unchecked leaves out the laws, to walk many states quickly.
 	unchecked bool
 }
@@ -55,7 +58,7 @@ func newRig(t require.TestingT) *rig {
 func (r *rig) env() Env {
 	return Env{
 		Now: r.now, Limits: r.limits, Routes: r.routes,
-		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD}, Look: r.look,
 			BadBinaries: map[string]*namespacepb.BadBinaryInfo{"bad": {Reason: "breaks"}}},
 		NewID: func() string {
 			r.ids++

@@ -4,12 +4,13 @@ import (
 	"math/bits"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"perdure/visibility/inside"
 )
 
 // SeenFailureBytesMax is how much of a failure's message is kept for search.
@@ -22,6 +23,7 @@ type Seen struct {
 	Worker         string    // identity of the worker that took a task last
 	FailureType    string    // of the last failure of the run, an activity, a child or a workflow task
 	FailureMessage string    // of the same, with those of its causes
+	Inside         *SeenInside
 }
 
 func (s *Seen) encode(e *encoder) {
@@ -29,6 +31,9 @@ func (s *Seen) encode(e *encoder) {
 	e.text(2, s.Worker)
 	e.text(3, s.FailureType)
 	e.text(4, s.FailureMessage)
+	if s.Inside != nil {
+		e.record(5, s.Inside.encode)
+	}
 }
 
 func (s *Seen) decode(field protowire.Number, v value) {
@@ -41,6 +46,9 @@ func (s *Seen) decode(field protowire.Number, v value) {
 		s.FailureType = v.text()
 	case 4:
 		s.FailureMessage = v.text()
+	case 5:
+		s.Inside = &SeenInside{}
+		v.record(s.Inside.decode)
 	}
 }
 
@@ -100,7 +108,7 @@ func typeOf(f *failurepb.Failure) string {
 		case *failurepb.Failure_ApplicationFailureInfo:
 			kind = "Application"
 			if info.ApplicationFailureInfo.Type != "" {
-				return cutText(info.ApplicationFailureInfo.Type, SeenFailureBytesMax)
+				return inside.Cut(info.ApplicationFailureInfo.Type, SeenFailureBytesMax)
 			}
 		case *failurepb.Failure_TimeoutFailureInfo:
 			kind = "Timeout"
@@ -124,19 +132,7 @@ func messagesOf(f *failurepb.Failure) string {
 			length += len(f.Message)
 		}
 	}
-	return cutText(strings.Join(messages, ": "), SeenFailureBytesMax)
-}
-
-// cutText shortens a text at a character.
-func cutText(text string, bytesMax int) string {
-	if len(text) <= bytesMax {
-		return text
-	}
-	end := bytesMax
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
+	return inside.Cut(strings.Join(messages, ": "), SeenFailureBytesMax)
 }
 
 // noteAttempt makes search hear of every second, fourth, eighth … attempt: often

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	failurepb "go.temporal.io/api/failure/v1"
+
+	"perdure/visibility/inside"
 )
 
 // showSearch is what search hears of the last step, and would find now.
@@ -18,11 +20,19 @@ func (r *rig) showSearch() string {
 	if r.last.VisibilityChanged {
 		b.WriteString("search hears of it\n")
 	}
-	found := r.s.SearchColumns()
+	found := r.s.SearchColumns(&r.look)
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		fmt.Fprintf(&b, "%s %s\n", key, found[key].Data)
 	}
 	return b.String()
+}
+
+// lookAt is what search may look at from now on.
+func (r *rig) lookAt(words string) string {
+	look, err := inside.Parse(words)
+	require.NoError(r.t, err)
+	r.look = look
+	return "ok\n"
 }
 
 func TestFailureMessagesAreJoinedAndCut(t *testing.T) {
@@ -44,10 +54,28 @@ func TestFailureMessagesAreJoinedAndCut(t *testing.T) {
 }
 
 func TestSeenSurvivesStorage(t *testing.T) {
-	s := &State{RunID: "r", NextEventID: 2, Seen: Seen{ProgressTime: epoch, Worker: "w", FailureType: "T", FailureMessage: "m"}}
+	s := &State{RunID: "r", NextEventID: 2, Seen: Seen{ProgressTime: epoch, Worker: "w", FailureType: "T", FailureMessage: "m", Inside: &SeenInside{
+		ActivityTypes: []string{"A", "B"}, ActivityIDs: []string{"a"}, SignalNames: []string{"s"}, Result: "done",
+	}}}
 	encoded, err := s.Encode()
 	require.NoError(t, err)
 	decoded, err := Decode(encoded)
 	require.NoError(t, err)
 	require.Equal(t, s.Seen, decoded.Seen)
+}
+
+// Names that a run has done are bounded: those that come later are not found.
+func TestSeenNamesAreBounded(t *testing.T) {
+	r := newRig(t)
+	r.look = inside.Look{Signals: true}
+	r.begin(Start{Request: startRequest()})
+	name := strings.Repeat("x", inside.BytesMax/8-1)
+	for i := range 9 {
+		_, err := r.do(Signal{Name: fmt.Sprint(name, i), RequestID: fmt.Sprint(i)})
+		require.NoError(t, err)
+	}
+	require.Len(t, r.s.Seen.Inside.SignalNames, 8, "8 KiB of them")
+	_, err := r.do(Signal{Name: name + "0", RequestID: "again"})
+	require.NoError(t, err)
+	require.Len(t, r.s.Seen.Inside.SignalNames, 8)
 }

@@ -182,6 +182,8 @@ func (s *story) step(d *datadriven.TestData) string {
 		return r.showState()
 	case "search":
 		return r.showSearch()
+	case "look":
+		return r.lookAt(strings.ReplaceAll(a["inside"], ",", " "))
 	}
 	return r.showDecision(r.do(s.command(d.Cmd, a)))
 }

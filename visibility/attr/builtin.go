@@ -25,6 +25,17 @@ const (
 	FailureMessage             = "FailureMessage"
 )
 
+// Names of built-in attributes of what is inside runs, where a namespace lets search look at it.
+const (
+	Input         = "Input"
+	Result        = "Result"
+	ActivityTypes = "ActivityTypes"
+	ActivityIDs   = "ActivityIds"
+	SignalNames   = "SignalNames"
+	// MemoPrefix and the name of a field of the memo is a Keyword.
+	MemoPrefix = "Memo."
+)
+
 // builtIn are the attributes that every record may have.
 var builtIn = Types{
 	PendingActivityCount:       integer,
@@ -36,6 +47,11 @@ var builtIn = Types{
 	LastWorkerIdentity:         keyword,
 	FailureType:                keyword,
 	FailureMessage:             text,
+	Input:                      text,
+	Result:                     text,
+	ActivityTypes:              keywordList,
+	ActivityIDs:                keywordList,
+	SignalNames:                keywordList,
 }
 
 // BuiltIns returns the built-in attributes by name.
@@ -46,6 +62,9 @@ func BuiltIns() Types { return clone(builtIn) }
 func BuiltIn(name string) (key string, t enumspb.IndexedValueType, ok bool) {
 	name = strings.TrimPrefix(name, BuiltInPrefix)
 	t, ok = builtIn[name]
+	if !ok && strings.HasPrefix(name, MemoPrefix) && len(name) > len(MemoPrefix) {
+		t, ok = keyword, true
+	}
 	return BuiltInPrefix + name, t, ok
 }
 

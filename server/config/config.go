@@ -31,6 +31,7 @@ type Config struct {
 	Metrics          Metrics           `doc:"What /metrics shows."`
 	Namespaces       []string          `doc:"Namespaces to register at start when they do not exist."`
 	SearchAttributes map[string]string `doc:"Custom search attributes (name: type) of the namespaces above; types are Text, Keyword, Int, Double, Bool, Datetime, KeywordList."`
+	Search           Search            `doc:"What search looks at inside runs."`
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
 	Limits           Limits            `doc:"Limits, see docs/limits.md."`
 	Features         Features          `doc:"Switches, see docs/limits.md."`
@@ -95,6 +96,7 @@ func (c *Config) Validate() error {
 		c.validateNumbers(),
 		c.validateSearchAttributes(),
 		c.validateCallbacks(),
+		c.Search.validate(),
 		c.Limits.validate(),
 	)
 }

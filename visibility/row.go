@@ -3,6 +3,7 @@ package visibility
 import (
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/visibility/attr"
@@ -13,6 +14,7 @@ import (
 // run is absent while it is open.
 func Row(rec *Record) eval.Row {
 	row := eval.Row(attr.Values(rec.SearchAttributes))
+	setItems(row, rec.SearchAttributes)
 	setKeyword(row, attr.WorkflowID, rec.WorkflowID)
 	setKeyword(row, attr.RunID, rec.RunID)
 	setKeyword(row, attr.WorkflowType, rec.WorkflowType)
@@ -33,6 +35,19 @@ func Row(rec *Record) eval.Row {
 	setInt(row, attr.HistorySizeBytes, rec.HistorySizeBytes)
 	setInt(row, attr.StateTransitionCount, rec.StateTransitionCount)
 	return row
+}
+
+// setItems adds the pending items that the record has of each kind.
+func setItems(row eval.Row, sa *commonpb.SearchAttributes) {
+	for _, kind := range attr.ItemKinds() {
+		var items []eval.Row
+		for _, item := range attr.DecodeItems(kind, sa.GetIndexedFields()[attr.ItemsKey(kind)]) {
+			items = append(items, eval.Row(item))
+		}
+		if len(items) > 0 {
+			row[eval.ItemsKey(kind)] = attr.Value{Value: items}
+		}
+	}
 }
 
 func setKeyword(row eval.Row, name, value string) {

@@ -53,6 +53,9 @@ func (s *State) insideColumns(c columns, look *inside.Look) {
 	if look.Input {
 		c.text(attr.Input, look.Text(s.StartedAttributes().GetInput()))
 	}
+	if look.Pending && s.Open() {
+		s.itemColumns(c, look)
+	}
 	seen := s.Seen.Inside
 	if seen == nil {
 		return

@@ -14,6 +14,7 @@ import (
 	"perdure/server/searchpb"
 	"perdure/visibility"
 	"perdure/visibility/attr"
+	"perdure/visibility/inside"
 	"perdure/visibility/query"
 )
 
@@ -52,6 +53,20 @@ var searchLimits = []limitCase{
 			v.UpdateTime = v.CreateTime
 			v.Description = text(150 + n - int64(proto.Size(v)))
 			return s.saveView(v)
+		},
+	},
+	{
+		row: "What search keeps of one thing inside a run", limit: inside.BytesMax, past: "cut to 8192",
+		try: func(s *trial, n int64) string {
+			require.NoError(s.t, s.start("w", func(r *workflowservice.StartWorkflowExecutionRequest) {
+				r.Input = execution.TextPayload(text(n))
+			}))
+			rest(seconds(1))
+			kept := s.column(attr.Input).(string)
+			if int64(len(kept)) != n {
+				return fmt.Sprint("cut to ", len(kept))
+			}
+			return "ok"
 		},
 	},
 	{

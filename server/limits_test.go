@@ -165,6 +165,7 @@ func newTrial(t *testing.T, moved map[string]string) *trial {
 	c.Store, c.Namespaces, c.Shards = "memory:", []string{"default"}, 1
 	c.Callbacks.AllowedAddresses = []string{strings.TrimSuffix(receiver, "/")}
 	c.Features = config.Features{BuildIDSets: true, BuildIDRules: true}
+	c.Search.Inside = map[string]string{"default": "input"}
 	c.SearchAttributes = map[string]string{}
 	for name, value := range attributeValues() {
 		c.SearchAttributes[name] = value.kind

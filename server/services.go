@@ -115,8 +115,8 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
 		CacheEntries: c.Limits.CacheRunsMax, CacheBytes: int64(c.Limits.CacheBytesMax),
-		RecordRefresh: c.Limits.VisibilityRefresh,
-		LongPoll:      c.Limits.LongPollMax, BufferedQueries: c.Limits.QueriesBufferedMax, NoPollerWindow: c.Limits.QueryPollerWindow,
+		RecordRefresh: c.Limits.VisibilityRefresh, Looks: c.Search.Looks(),
+		LongPoll: c.Limits.LongPollMax, BufferedQueries: c.Limits.QueriesBufferedMax, NoPollerWindow: c.Limits.QueryPollerWindow,
 	})
 	if err != nil {
 		return err

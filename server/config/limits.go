@@ -12,6 +12,7 @@ import (
 	"perdure/server/execution"
 	"perdure/server/match"
 	"perdure/visibility/attr"
+	"perdure/visibility/inside"
 	"perdure/visibility/query"
 )
 
@@ -179,6 +180,7 @@ var fixedLimits = []struct {
 	{"Aggregates of a count", query.MaxAggregates, "aggregates", "Each is computed for every group."},
 	{"Terms of ORDER BY", query.MaxOrderTerms, "terms", "A page token holds a value of each."},
 	{"Bounds of a RANGE", query.MaxRangeBounds, "numbers", "Each is a group, and a test of every run."},
+	{"What search keeps of one thing inside a run", inside.BytesMax, "bytes", "An index is no archive: texts are cut, names and items that come later left out."},
 	{"Message of an error", apierr.MessageBytesMax, "bytes", "Headers of an answer are bounded; longer texts are cut."},
 	{"Request", RequestBytesMax, "bytes", "It is held in memory as a whole, over gRPC as over HTTP; clients know the text of the refusal."},
 	{"Duration that a client gives", int(activity.MaxDuration / (24 * time.Hour)), "days", "Longer ones are cut: added to a time they would overflow."},

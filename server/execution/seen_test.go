@@ -9,7 +9,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/visibility/inside"
 )
@@ -78,4 +82,36 @@ func TestSeenNamesAreBounded(t *testing.T) {
 	_, err := r.do(Signal{Name: name + "0", RequestID: "again"})
 	require.NoError(t, err)
 	require.Len(t, r.s.Seen.Inside.SignalNames, 8)
+}
+
+// Nothing of a payload in an encoding that is not known to be readable is found, whatever it is part of.
+func TestNothingEncryptedIsFound(t *testing.T) {
+	for encoding, readable := range map[string]bool{"binary/encrypted": false, "json/plain": true} {
+		secret := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte(encoding)}, Data: []byte(`{"card": "secret"}`)}
+		payloads := &commonpb.Payloads{Payloads: []*commonpb.Payload{secret}}
+		r := newRig(t)
+		r.lookAt("all")
+		request := startRequest()
+		request.Input, request.Memo = payloads, &commonpb.Memo{Fields: map[string]*commonpb.Payload{"m": secret}}
+		r.begin(Start{Request: request})
+		_, err := r.do(Signal{Name: "s", Input: payloads, RequestID: "s"})
+		require.NoError(t, err)
+		_, err = r.startTask()
+		require.NoError(t, err)
+		done := &commandpb.CompleteWorkflowExecutionCommandAttributes{Result: payloads}
+		_, err = r.complete(&workflowservice.RespondWorkflowTaskCompletedRequest{Commands: []*commandpb.Command{{
+			CommandType: enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+			Attributes:  &commandpb.Command_CompleteWorkflowExecutionCommandAttributes{CompleteWorkflowExecutionCommandAttributes: done},
+		}}})
+		require.NoError(t, err)
+		found := ""
+		for key, p := range r.s.SearchColumns(&r.look) {
+			found += key + " " + string(p.Data) + "\n"
+		}
+		require.Equal(t, readable, strings.Contains(found, "secret"), found)
+		require.Equal(t, readable, strings.Contains(found, "perdure_Input"), found)
+		require.Equal(t, readable, strings.Contains(found, "perdure_Result"), found)
+		require.Equal(t, readable, strings.Contains(found, "perdure_Memo.m"), found)
+		require.Contains(t, found, "perdure_SignalNames")
+	}
 }

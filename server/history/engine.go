@@ -16,6 +16,7 @@ import (
 	"perdure/server/limitwatch"
 	"perdure/server/metrics"
 	"perdure/server/store"
+	"perdure/visibility/inside"
 )
 
 // ShardObserver hears which shards this node owns; matching implements it.
@@ -34,9 +35,11 @@ type Config struct {
 	Outbound   cluster.Outbound // nil: no calls leave the cluster
 	// Deployments divide task queues among versions of workers; nil: all workers are alike.
 	Deployments cluster.Deployments
-	Limits      execution.Limits
-	Logger      *slog.Logger
-	Metrics     *metrics.Registry
+	// Looks are what search may look at inside runs, by the name of their namespace; * is for the others.
+	Looks   map[string]inside.Look
+	Limits  execution.Limits
+	Logger  *slog.Logger
+	Metrics *metrics.Registry
 	// Owner names this node in leases. A process with the same owner takes its former leases over at once.
 	Owner string
 	// LeaseDuration is how long a silent owner keeps others away. Default 10 s.
@@ -263,10 +266,14 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // env is what a decision may know.
 func (e *Engine) env(ns *cluster.Namespace) execution.Env {
 	e.names.note(ns)
+	var look inside.Look
+	if allowed := e.lookAt(ns.Name); allowed != nil {
+		look = *allowed
+	}
 	return execution.Env{
 		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits, Routes: e.routes(ns.ID),
 		Namespace: execution.Namespace{
-			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, BadBinaries: ns.BadBinaries,
+			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, BadBinaries: ns.BadBinaries, Look: look,
 		},
 	}
 }

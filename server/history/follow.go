@@ -172,11 +172,11 @@ func (e *Engine) storedRecord(ctx context.Context, key store.ExecutionKey) (*vis
 	if err != nil {
 		return nil, err
 	}
-	return RecordOf(ctx, e.cfg.Store, row)
+	return RecordOf(ctx, e.cfg.Store, e.allowed, row)
 }
 
 // RecordOf makes the search record of a stored run. It reads the events that it needs.
-func RecordOf(ctx context.Context, s store.Store, row *store.Execution) (*visibility.Record, error) {
+func RecordOf(ctx context.Context, s store.Store, look LookOf, row *store.Execution) (*visibility.Record, error) {
 	state, err := execution.Decode(row.State)
 	if err != nil {
 		return nil, err
@@ -184,5 +184,5 @@ func RecordOf(ctx context.Context, s store.Store, row *store.Execution) (*visibi
 	if err := attach(ctx, s, row.Key, state); err != nil {
 		return nil, err
 	}
-	return record(state), nil
+	return record(state, look), nil
 }

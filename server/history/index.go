@@ -11,10 +11,44 @@ import (
 	"perdure/server/execution"
 	"perdure/server/store"
 	"perdure/visibility"
+	"perdure/visibility/inside"
 )
 
+// LookOf says what search may look at inside the runs of a namespace, by its id; nil: nothing.
+type LookOf func(namespaceID string) *inside.Look
+
+// allowed is a LookOf by the configuration.
+func (e *Engine) allowed(namespaceID string) *inside.Look {
+	if len(e.cfg.Looks) == 0 {
+		return nil
+	}
+	name := e.names.of(namespaceID)
+	if name == "" {
+		ns, err := e.cfg.Namespaces.ByID(e.ctx, namespaceID)
+		if err != nil {
+			return nil // rather nothing than what a namespace does not allow
+		}
+		name = ns.Name
+	}
+	return e.lookAt(name)
+}
+
+// lookAt is what search may look at in a namespace of that name.
+func (e *Engine) lookAt(namespace string) *inside.Look {
+	if look, named := e.cfg.Looks[namespace]; named {
+		return &look
+	}
+	if look, all := e.cfg.Looks[everyNamespace]; all {
+		return &look
+	}
+	return nil
+}
+
+// everyNamespace stands for the namespaces that Looks does not name.
+const everyNamespace = "*"
+
 // record is the run as search shows it.
-func record(s *execution.State) *visibility.Record {
+func record(s *execution.State, look LookOf) *visibility.Record {
 	started := s.StartedAttributes()
 	root := s.Root()
 	return &visibility.Record{
@@ -23,13 +57,17 @@ func record(s *execution.State) *visibility.Record {
 		StartTime: s.StartTime, ExecutionTime: s.ExecutionTime, CloseTime: s.CloseTime,
 		HistoryLength: s.NextEventID - 1, HistorySizeBytes: s.HistorySize, StateTransitionCount: s.Version,
 		ParentWorkflowID: started.GetParentWorkflowExecution().GetWorkflowId(), ParentRunID: started.GetParentWorkflowExecution().GetRunId(),
-		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: found(s),
+		RootWorkflowID: root.GetWorkflowId(), RootRunID: root.GetRunId(), Memo: s.Memo, SearchAttributes: found(s, look),
 	}
 }
 
 // found are the attributes by which the run is found: those that are shown, and those for search alone.
-func found(s *execution.State) *commonpb.SearchAttributes {
-	fields := s.SearchColumns()
+func found(s *execution.State, look LookOf) *commonpb.SearchAttributes {
+	var inner *inside.Look
+	if look != nil {
+		inner = look(s.NamespaceID)
+	}
+	fields := s.SearchColumns(inner)
 	for name, payload := range s.ShownSearchAttributes().GetIndexedFields() {
 		fields[name] = payload
 	}
@@ -41,7 +79,7 @@ func (ch *change) index() {
 	if !ch.live() {
 		return
 	}
-	rec := record(ch.state)
+	rec := record(ch.state, ch.entry.shard.engine.allowed)
 	for i, r := range ch.readers {
 		r.offer(rec, ch.marks[i], ch.seq, ch.committedAt, nil)
 	}

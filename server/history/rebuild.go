@@ -295,7 +295,7 @@ func (w *rebuildWork) hand(ctx context.Context, rows []*store.Execution) (*scann
 
 func (w *rebuildWork) handOne(ctx context.Context, row *store.Execution, page *scannedPage) error {
 	e := w.feed.engine
-	rec, err := RecordOf(ctx, e.cfg.Store, row)
+	rec, err := RecordOf(ctx, e.cfg.Store, e.allowed, row)
 	switch {
 	case isDamaged(err):
 		e.cfg.Logger.Error("a run cannot be read and is not brought to search", "workflow_id", row.Workflow.WorkflowID, "run_id", row.RunID, "error", err)
@@ -354,7 +354,7 @@ func (w *rebuildWork) clean(ctx context.Context) error {
 		return nil
 	}
 	_, err := audit.Compare(ctx, audit.Config{
-		Source: RunSource{w.feed.engine.cfg.Store}, Inventory: inventory, Store: w.feed.Store, NamespaceID: w.job.NamespaceID,
+		Source: RunSource{w.feed.engine.cfg.Store, w.feed.engine.allowed}, Inventory: inventory, Store: w.feed.Store, NamespaceID: w.job.NamespaceID,
 		Report: func(d audit.Difference) error {
 			if d.Kind != audit.Orphan {
 				return nil // the log tells of it

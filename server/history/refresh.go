@@ -126,7 +126,7 @@ func (e *Engine) refresh(ctx context.Context, run refreshKey) {
 	state, err := run.shard.durable(ctx, run.key)
 	switch {
 	case err == nil:
-		if !e.offerAll(run.shard, record(state)) {
+		if !e.offerAll(run.shard, record(state, e.allowed)) {
 			e.refreshes.changed(run.shard, run.key, time.Now())
 		}
 	case ctx.Err() == nil && !isNotFound(err) && !errors.Is(err, store.ErrNotFound):

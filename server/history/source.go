@@ -14,7 +14,10 @@ import (
 )
 
 // RunSource tells audits what runs a store of executions has.
-type RunSource struct{ Store store.Store }
+type RunSource struct {
+	Store store.Store
+	Look  LookOf
+}
 
 var _ audit.Source = RunSource{}
 
@@ -75,7 +78,7 @@ func (s RunSource) Record(ctx context.Context, namespaceID, workflowID, runID st
 		return nil, false, nil
 	}
 	if err == nil {
-		rec, err = RecordOf(ctx, s.Store, row)
+		rec, err = RecordOf(ctx, s.Store, s.Look, row)
 	}
 	return rec, err == nil, err
 }

@@ -17,12 +17,13 @@ const (
 )
 
 type commands struct {
-	Dev     devCommand     `cmd:"" help:"Run a server for development: everything in one process, namespace \"default\" is there."`
-	Server  serverCommand  `cmd:"" help:"Run a server from a configuration file."`
-	Migrate migrateCommand `cmd:"" help:"Bring the schema of a store up to date, then exit."`
-	Doctor  doctorCommand  `cmd:"" help:"Look into a store."`
-	Config  configCommand  `cmd:"" help:"Show what can be configured."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Dev        devCommand        `cmd:"" help:"Run a server for development: everything in one process, namespace \"default\" is there."`
+	Server     serverCommand     `cmd:"" help:"Run a server from a configuration file."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the schema of a store up to date, then exit."`
+	Doctor     doctorCommand     `cmd:"" help:"Look into a store."`
+	Visibility visibilityCommand `cmd:"" help:"Look after the stores of search records."`
+	Config     configCommand     `cmd:"" help:"Show what can be configured."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 const description = `Perdure keeps workflows running: it speaks the public Temporal gRPC API, so official SDKs, the temporal CLI and the Web UI are its clients.

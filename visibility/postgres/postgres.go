@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"perdure/server/store/migrate"
@@ -36,15 +39,30 @@ const connectionsDefault = 8
 // freshPlan plans every query for the values it has: the best index depends on them.
 const freshPlan = pgx.QueryExecModeCacheDescribe
 
+// cancelTimeout is how long the database may take to end a query that is no longer wanted, before the connection is given up.
+const cancelTimeout = time.Second
+
 // Options change how a database is opened. The zero value is useful.
 type Options struct {
 	Connections int // at most; 0: 8, unless the URL says pool_max_conns
+	// QueryTimeout ends each search; 0: those of the callers' contexts alone.
+	QueryTimeout time.Duration
+	// CandidatesMax is how many runs may be sorted, or searched for a part of a keyword, without an index; 0: a million.
+	CandidatesMax int
 }
 
 // Store is a visibility.Store in a database. Several processes may use it.
 type Store struct {
 	pool       *pgxpool.Pool
 	namespaces sqlform.Namespaces
+	wishes     sqlform.Wishes
+	indexes    struct {
+		mu    sync.Mutex
+		known dialect // nil: to be read
+		read  time.Time
+	}
+	queryTimeout  time.Duration
+	candidatesMax int
 }
 
 var _ visibility.Store = (*Store)(nil)
@@ -70,6 +88,15 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	case !strings.Contains(url, "pool_max_conns"):
 		config.MaxConns = connectionsDefault
 	}
+	// Pages of a disk without moving parts cost about the same in any order; the default makes the planner walk through everything
+	// in order instead of looking up a few thousand runs.
+	if _, set := config.ConnConfig.RuntimeParams["random_page_cost"]; !set {
+		config.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
+	}
+	// A query whose caller has gone is ended in the database, too, and its connection stays.
+	config.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("visibility database: %w", err)
@@ -82,7 +109,7 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("prepare visibility database: %w", err)
 	}
-	return &Store{pool: pool}, nil
+	return &Store{pool: pool, queryTimeout: options.QueryTimeout, candidatesMax: cmp.Or(options.CandidatesMax, candidatesMax)}, nil
 }
 
 func prepare(ctx context.Context, pool *pgxpool.Pool) error {
@@ -96,11 +123,17 @@ func prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	})
 }
 
+// closeTimeout bounds the last statement.
+const closeTimeout = time.Second
+
 // Name implements visibility.Store.
 func (s *Store) Name() string { return "postgresql" }
 
 // Close implements visibility.Store.
 func (s *Store) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	s.storeWishes(ctx)
 	s.pool.Close()
 	return nil
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,12 +15,18 @@ import (
 
 // List implements visibility.Store.
 func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	defer s.note(ctx, req.Query, time.Now())
 	number, known, err := s.numberOf(ctx, req.NamespaceID)
 	if err != nil {
 		return nil, nil, err
 	}
 	text, args, err := sqlform.List(s.dialect(ctx), number, req)
 	if err != nil || !known {
+		return nil, nil, err
+	}
+	if err := s.guard(ctx, number, req.Query); err != nil {
 		return nil, nil, err
 	}
 	var found []*visibility.Record
@@ -63,6 +70,9 @@ func (s *Store) rows(ctx context.Context, text string, args []any, each func(pgx
 
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	defer s.note(ctx, q, time.Now())
 	number, _, err := s.numberOf(ctx, namespaceID)
 	if err != nil {
 		return visibility.CountResult{}, err
@@ -101,5 +111,10 @@ func (s *Store) countRows(ctx context.Context, namespaceID string, number int64,
 	return counter.Result()
 }
 
-// dialect returns the compiler's part with the indexes that there are.
-func (s *Store) dialect(context.Context) dialect { return nil }
+// bounded gives a query its time.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.queryTimeout > 0 {
+		return context.WithTimeout(ctx, s.queryTimeout)
+	}
+	return ctx, func() {}
+}

@@ -33,7 +33,7 @@ var columns = map[string]column{
 	attr.TaskQueue:            {name: "task_queue"},
 	attr.ExecutionStatus:      {name: "status"},
 	attr.StartTime:            {name: "start_ns", isTime: true},
-	attr.ExecutionTime:        {name: "execution_ns", isTime: true, twin: "start_ns"},
+	attr.ExecutionTime:        {name: "execution_ns", isTime: true},
 	attr.CloseTime:            {name: "close_ns", isTime: true, isOfClosed: true},
 	attr.ExecutionDuration:    {name: "duration_ns", isOfClosed: true},
 	attr.HistoryLength:        {name: "history_length", isOfClosed: true},

@@ -351,3 +351,22 @@ func (c *RowCounter) Result() (visibility.CountResult, error) {
 	}
 	return visibility.Result(c.query, c.grouper.Result()), nil
 }
+
+// Explained returns the statement of a list's first page or of a count.
+func Explained(d Dialect, namespace int64, req visibility.ExplainRequest) (string, []any, error) {
+	if !req.Counts {
+		return List(d, namespace, visibility.ListRequest{NamespaceID: req.NamespaceID, Query: req.Query, PageSize: explainedRows})
+	}
+	counting, ok, err := Count(d, namespace, req.Query)
+	if err != nil {
+		return "", nil, err
+	}
+	if !ok {
+		text, args := Rows(d, namespace, req.Query.Where)
+		return text, args, nil
+	}
+	return counting.Text, counting.Args, nil
+}
+
+// explainedRows is the page that a plan is made for.
+const explainedRows = 100

@@ -12,13 +12,18 @@ import (
 	"perdure/visibility/query"
 )
 
-// isClosed holds for closed runs; the number is OpenKey.
-const isClosed = "close_key < 9223372036854775807"
+// What holds for closed and for open runs; the number is OpenKey.
+const (
+	isClosed = "close_key < 9223372036854775807"
+	isOpen   = "close_key = 9223372036854775807"
+)
 
 // statement collects SQL with its arguments. Every name and value of a query is an argument.
 type statement struct {
 	dialect Dialect
 	args    []any
+	// twins says of attributes with a twin whether only runs in which both are equal are looked at, or only the others.
+	twins map[string]bool
 }
 
 func (s *statement) bind(value any) string {
@@ -111,10 +116,23 @@ func (s *statement) where(field query.Field, test func(value string) string) str
 	case column.isOfClosed:
 		return "(" + test(column.name) + " AND " + isClosed + ")"
 	case column.twin != "":
-		return fmt.Sprintf("(%s AND %s = %s OR %s AND %s <> %s)",
-			test(column.twin), column.name, column.twin, test(column.name), column.name, column.twin)
+		return s.whereTwin(field, column, test)
 	default:
 		return test(column.name)
+	}
+}
+
+// whereTwin tests a column of which only those values that differ from its twin's are in an index.
+func (s *statement) whereTwin(field query.Field, column column, test func(value string) string) string {
+	areEqual, known := s.twins[field.Name]
+	switch {
+	case known && areEqual:
+		return fmt.Sprintf("(%s AND %s = %s)", test(column.twin), column.name, column.twin)
+	case known:
+		return fmt.Sprintf("(%s AND %s <> %s)", test(column.name), column.name, column.twin)
+	default:
+		return fmt.Sprintf("(%s AND %s = %s OR %s AND %s <> %s)",
+			test(column.twin), column.name, column.twin, test(column.name), column.name, column.twin)
 	}
 }
 
@@ -125,7 +143,7 @@ func (s *statement) isNull(x *query.IsNull) string {
 	case isColumn && column.isOfClosed && x.Negated:
 		return isClosed
 	case isColumn && column.isOfClosed:
-		return "close_key = 9223372036854775807"
+		return isOpen
 	case isColumn:
 		return column.name + " IS" + not + " NULL"
 	default:

@@ -36,21 +36,55 @@ func List(d Dialect, namespace int64, req visibility.ListRequest) (string, []any
 const defaultOrder = " ORDER BY close_key DESC, start_ns DESC, run_id DESC"
 
 // defaultList lists in the default order. Runs with one of a few values of an attribute whose index has that order are listed for
-// each value and merged: else a database reads all of them, or all others, to find the first ones.
+// each value and merged: else a database reads all of them, or all others, to find the first ones. So are runs in which an attribute
+// has the value of its twin, and the others.
 func (s *statement) defaultList(from string, where query.Expr, after visibility.Position, limit string) string {
 	behind := ""
 	if after != nil {
 		behind = " AND (close_key, start_ns, run_id) < (" + s.bindAll(defaultKey(after)) + ")"
 	}
-	parts := spread(where)
-	if len(parts) == 1 {
+	var arms []string
+	arm := func(part query.Expr) {
+		arms = append(arms, "SELECT * FROM (SELECT version, record, close_key, start_ns, run_id "+from+s.expr(part)+behind+defaultOrder+limit+") AS arm")
+	}
+	if twin := twinOf(where); twin != "" {
+		for _, areEqual := range []bool{true, false} {
+			s.twins = map[string]bool{twin: areEqual}
+			arm(where)
+		}
+	} else if parts := spread(where); len(parts) > 1 {
+		for _, part := range parts {
+			arm(part)
+		}
+	} else {
 		return "SELECT version, record " + from + s.expr(where) + behind + defaultOrder + limit
 	}
-	arms := make([]string, len(parts))
-	for i, part := range parts {
-		arms[i] = "SELECT * FROM (SELECT version, record, close_key, start_ns, run_id " + from + s.expr(part) + behind + defaultOrder + limit + ") AS arm"
-	}
 	return "SELECT version, record FROM (" + strings.Join(arms, " UNION ALL ") + ") AS arms" + defaultOrder + limit
+}
+
+// twinOf returns an attribute with a twin that a run must have for the filter.
+func twinOf(where query.Expr) string {
+	for _, x := range query.Conjuncts(where) {
+		name := ""
+		switch x := x.(type) {
+		case *query.Compare:
+			if x.Op != query.NotEqual {
+				name = x.Field.Name
+			}
+		case *query.In:
+			if !x.Negated {
+				name = x.Field.Name
+			}
+		case *query.Between:
+			if !x.Negated {
+				name = x.Field.Name
+			}
+		}
+		if columns[name].twin != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // defaultKey returns the columns of a position in the default order.

@@ -46,14 +46,17 @@ func (s *statement) orderedList(from string, terms []term, after visibility.Posi
 		}
 		here := append([]term(nil), terms...)
 		here[0].isNullable = false
-		present = "SELECT version, record " + from + " AND " + s.isPresent(first) + s.behindAll(here, place) + orderBy(here) + limit
+		if first.Field.Name == attr.CloseTime {
+			here[0].value = "close_key" // which has an index
+		}
+		present = "SELECT version, record " + from + " AND " + isPresent(first) + s.behindAll(here, place) + orderBy(here) + limit
 	}
 	if after == nil || !first.NullsFirst || isAbsentNext {
 		var place visibility.Position
 		if isAbsentNext {
 			place = after[1:]
 		}
-		absent = "SELECT version, record " + from + " AND " + first.value + " IS NULL" + s.behindAll(rest, place) + orderBy(rest) + limit
+		absent = "SELECT version, record " + from + " AND " + isAbsent(first) + s.behindAll(rest, place) + orderBy(rest) + limit
 	}
 	if first.NullsFirst {
 		present, absent = absent, present
@@ -61,11 +64,18 @@ func (s *statement) orderedList(from string, terms []term, after visibility.Posi
 	return oneBehindTheOther(present, absent, limit)
 }
 
-func (s *statement) isPresent(t term) string {
+func isPresent(t term) string {
 	if columns[t.Field.Name].isOfClosed {
 		return t.value + " IS NOT NULL AND " + isClosed
 	}
 	return t.value + " IS NOT NULL"
+}
+
+func isAbsent(t term) string {
+	if columns[t.Field.Name].isOfClosed {
+		return isOpen
+	}
+	return t.value + " IS NULL"
 }
 
 // oneBehindTheOther joins two lists; either may be empty.

@@ -19,8 +19,9 @@ type dialect struct{}
 
 func (dialect) Arg(n int, _ any) string { return fmt.Sprintf("?%d", n) }
 
-// Key is a JSON path. A key has no characters that a path would need escaped.
-func (dialect) Key(key string, bind func(any) string) string { return bind(`$."` + key + `"`) }
+// Key is a JSON path. A key has no characters that a path or a literal would need escaped. It is no argument, since SQLite finds an
+// index of an expression by its text.
+func (dialect) Key(key string, _ func(any) string) string { return sqlform.Literal(`$."` + key + `"`) }
 
 func (dialect) Extract(key string, _ enumspb.IndexedValueType) string {
 	return "json_extract(attributes, " + key + ")"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"perdure/visibility"
 	"perdure/visibility/eval"
@@ -13,6 +14,7 @@ import (
 
 // List implements visibility.Store.
 func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibility.Record, []byte, error) {
+	defer s.note(req.Query, time.Now())
 	number, known, err := s.numberOf(ctx, req.NamespaceID)
 	if err != nil {
 		return nil, nil, err
@@ -62,6 +64,7 @@ func (s *Store) rows(ctx context.Context, text string, args []any, each func(*sq
 
 // Count implements visibility.Store.
 func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (visibility.CountResult, error) {
+	defer s.note(q, time.Now())
 	number, _, err := s.numberOf(ctx, namespaceID)
 	if err != nil {
 		return visibility.CountResult{}, err

@@ -39,6 +39,7 @@ type Store struct {
 	writer     *sql.DB
 	reader     *sql.DB
 	namespaces sqlform.Namespaces
+	wishes     sqlform.Wishes
 }
 
 var _ visibility.Store = (*Store)(nil)
@@ -112,7 +113,10 @@ func prepare(ctx context.Context, db *sql.DB) error {
 func (s *Store) Name() string { return "sqlite" }
 
 // Close implements visibility.Store.
-func (s *Store) Close() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
+func (s *Store) Close() error {
+	s.storeWishes(context.Background())
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}
 
 var (
 	insert      = "INSERT INTO " + sqlform.Table + " (" + strings.Join(sqlform.Columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(sqlform.Columns)-1) + ")"

@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"perdure/visibility"
+	"perdure/visibility/query"
+	"perdure/visibility/sqlform"
+)
+
+var (
+	_ visibility.IndexKeeper = (*Store)(nil)
+	_ visibility.Explainer   = (*Store)(nil)
+)
+
+func own(index visibility.AttributeIndex) (sqlform.OwnIndex, error) {
+	if index.Use == visibility.IndexInfix {
+		return sqlform.OwnIndex{}, &query.Error{Message: "SQLite has no index for parts of keywords"}
+	}
+	return sqlform.Own(index, func(key string, t enumspb.IndexedValueType) string {
+		return dialect{}.Extract(dialect{}.Key(key, nil), t)
+	})
+}
+
+// CreateIndex implements visibility.IndexKeeper. Writers wait meanwhile: a file has one at a time.
+func (s *Store) CreateIndex(ctx context.Context, index visibility.AttributeIndex) error {
+	o, err := own(index)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, index, "create", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "CREATE INDEX IF NOT EXISTS "+o.Name+" ON "+sqlform.Table+" (namespace, "+o.Value+o.Behind+") WHERE NOT deleted AND "+o.Value+" IS NOT NULL")
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "INSERT INTO "+sqlform.IndexesTable+" (name, attribute, type, use) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+				o.Name, index.Attribute, int64(index.Type), string(index.Use))
+		}
+		return err
+	})
+}
+
+// DropIndex implements visibility.IndexKeeper.
+func (s *Store) DropIndex(ctx context.Context, index visibility.AttributeIndex) error {
+	o, err := own(index)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, index, "drop", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DROP INDEX IF EXISTS "+o.Name)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM "+sqlform.IndexesTable+" WHERE name = ?", o.Name)
+		}
+		return err
+	})
+}
+
+func (s *Store) change(ctx context.Context, index visibility.AttributeIndex, what string, change func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err == nil {
+		defer tx.Rollback() //nolint:errcheck // without effect after a commit
+		err = change(tx)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("%s index of %s: %w", what, index.Attribute, err)
+	}
+	return nil
+}
+
+// Indexes implements visibility.IndexKeeper. SQLite tells no sizes.
+func (s *Store) Indexes(ctx context.Context) ([]visibility.BuiltIndex, error) {
+	var built []visibility.BuiltIndex
+	err := s.rows(ctx, "SELECT attribute, type, use FROM "+sqlform.IndexesTable+" ORDER BY attribute, type, use", nil, func(rows *sql.Rows) error {
+		b := visibility.BuiltIndex{Scans: -1}
+		err := rows.Scan(&b.Attribute, &b.Type, &b.Use)
+		built = append(built, b)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list indexes: %w", err)
+	}
+	return built, nil
+}
+
+// AdviseIndexes implements visibility.IndexKeeper.
+func (s *Store) AdviseIndexes(ctx context.Context) ([]visibility.IndexAdvice, error) {
+	s.storeWishes(ctx)
+	var advice []visibility.IndexAdvice
+	err := s.rows(ctx, sqlform.ListWishes, nil, func(rows *sql.Rows) error {
+		var a visibility.IndexAdvice
+		var nanoseconds int64
+		err := rows.Scan(&a.Attribute, &a.Type, &a.Use, &a.Queries, &nanoseconds)
+		a.Seconds = time.Duration(nanoseconds).Seconds()
+		if _, refused := own(a.AttributeIndex); refused == nil {
+			advice = append(advice, a)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("advise indexes: %w", err)
+	}
+	return advice, nil
+}
+
+// note counts a query for the advice, and now and then stores what was counted.
+func (s *Store) note(q *query.Query, begun time.Time) {
+	now := time.Now()
+	if s.wishes.Note(q, now.Sub(begun), now) {
+		s.storeWishes(context.Background())
+	}
+}
+
+// storeWishes stores what was counted. What fails to be stored is lost: it is no more than advice.
+func (s *Store) storeWishes(ctx context.Context) {
+	for _, wish := range s.wishes.Take(time.Now()) {
+		_, _ = s.writer.ExecContext(ctx, sqlform.AddWish, wish.Values()...)
+	}
+}
+
+// Explain implements visibility.Explainer.
+func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (visibility.Plan, error) {
+	number, _, err := s.numberOf(ctx, req.NamespaceID)
+	if err != nil {
+		return visibility.Plan{}, err
+	}
+	text, args, err := sqlform.Explained(dialect{}, number, req)
+	if err != nil {
+		return visibility.Plan{}, err
+	}
+	plan := visibility.Plan{Statement: text}
+	err = s.rows(ctx, "EXPLAIN QUERY PLAN "+text, args, func(rows *sql.Rows) error {
+		var id, parent, unused int64
+		var detail string
+		err := rows.Scan(&id, &parent, &unused, &detail)
+		plan.Steps = append(plan.Steps, stepOf(detail))
+		return err
+	})
+	if err != nil {
+		return visibility.Plan{}, fmt.Errorf("explain: %w", err)
+	}
+	return plan, nil
+}
+
+// stepOf reads a line such as "SEARCH table USING INDEX name (a=? AND b<?)".
+func stepOf(detail string) visibility.Step {
+	kind, behind, _ := strings.Cut(detail, " USING ")
+	step := visibility.Step{Kind: kind}
+	if _, name, ok := strings.Cut(behind, "INDEX "); ok {
+		step.Index, _, _ = strings.Cut(name, " ")
+	}
+	return step
+}

@@ -9,6 +9,7 @@ import (
 
 	"perdure/visibility"
 	"perdure/visibility/attr"
+	"perdure/visibility/eval"
 	"perdure/visibility/query"
 )
 
@@ -97,4 +98,12 @@ func runNumber(n int) string {
 }
 
 // Kept counts the records that a checked filter keeps.
-func Kept(records []*visibility.Record, q *query.Query) int { return len(kept(records, q)) }
+func Kept(records []*visibility.Record, q *query.Query) int {
+	count := 0
+	for _, rec := range records {
+		if eval.Match(q.Where, visibility.Row(rec)) {
+			count++
+		}
+	}
+	return count
+}

@@ -71,6 +71,11 @@ var searchAlerts = []alert{
 		fires:   []input{in(metrics.VisibilityOldest, `store="postgres"`, grows(60))}, quiet: []input{in(metrics.VisibilityOldest, `store="postgres"`, stays(90))},
 	},
 	{
+		name: "SearchBlocked", wait: "2m", severity: critical, expr: plain(`max by (store) (@) == 1`, metrics.VisibilityBlocked),
+		summary: "{{ $labels.store }} takes no records for search at all.",
+		fires:   []input{in(metrics.VisibilityBlocked, `store="elasticsearch"`, stays(1))}, quiet: []input{in(metrics.VisibilityBlocked, `store="elasticsearch"`, stays(0))},
+	},
+	{
 		name: "SearchRecordsRefused", wait: "0m", severity: warning, expr: plain(`sum by (store) (increase(@{outcome!~"ok|stale|coalesced|retry"}[15m])) > 0`, metrics.VisibilityDocs),
 		summary: "{{ $labels.store }} refused {{ $value | humanize }} records: lists lack something of these runs.",
 		fires:   []input{in(metrics.VisibilityDocs, `store="postgres",kind="index",outcome="error"`, grows(1))}, quiet: []input{in(metrics.VisibilityDocs, `store="postgres",kind="index",outcome="retry"`, grows(1))},

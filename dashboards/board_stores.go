@@ -112,6 +112,21 @@ var visibility = board{
 			{title: "Records a batch", unit: "short", limits: free, queries: one(mean(metrics.VisibilityBulkDocs, "", "store")),
 				about: "Batches grow with load: that is how the indexer keeps up."},
 		}},
+		{"What holds it up", []panel{
+			{title: "From commit to found", unit: "s", limits: above(2, 10), quiet: "only stores that show records later than they take them", queries: one(quantile(0.99, metrics.VisibilityFindable, "", "store")),
+				about: "Time until a search finds a change: one record is followed each five seconds."},
+			{title: "Stores that take nothing", unit: "short", limits: above(1, 1), queries: one(gauge("max", metrics.VisibilityBlocked, "", "store")),
+				about: "1 while a store takes nothing at all and is only tried from time to time."},
+			{title: "Records not taken", unit: "ops", limits: above(0.01, 1), quiet: "the store takes its records", queries: one(rate(metrics.VisibilityFailures, "", "store", "class")),
+				about: "busy: tried again; blocked: the store takes nothing; refused: written without custom attributes."},
+			{title: "Memory of waiting records", unit: "bytes", limits: above(32<<20, 64<<20), queries: one(gauge("sum", metrics.VisibilityPendingBytes, "", "store")),
+				about: "When it is full, changes are read from the log later: nothing is lost."},
+			{title: "Shards read from the log", unit: "short", limits: above(1, 4), queries: one(gauge("sum", metrics.VisibilityBehind, "", "store")),
+				about: "Shards whose changes did not all fit into memory."},
+			{title: "Rebuilds", unit: "short", limits: free, quiet: "only a new store, or one that was away for long", queries: []query{
+				increase(metrics.VisibilityRebuilds, "$__range", "", "store", "reason"), rate(metrics.VisibilityRebuilt, "", "store").called("{{store}} runs read a second")},
+				about: "Rebuilds of a store that began, and the runs they read a second."},
+		}},
 		{"Searching", []panel{
 			{title: "Searches by kind", unit: "reqps", limits: free, queries: one(rate(metrics.VisibilityQueries, "", "api", "shape")),
 				about: "By API and by what the store has to do for it."},

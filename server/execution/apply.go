@@ -125,6 +125,7 @@ func applyOptions(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowExec
 	}
 	switch {
 	case a.UnsetVersioningOverride:
+		s.OverrideRemoved = s.OverrideRemoved || s.VersioningOverride != nil
 		s.VersioningOverride = nil
 	case a.VersioningOverride != nil:
 		s.VersioningOverride = a.VersioningOverride

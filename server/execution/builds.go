@@ -17,12 +17,13 @@ import (
 // BuildIds search attribute and the points that a reset can go back to.
 func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCompletedEventAttributes) {
 	id := cmp.Or(a.DeploymentVersion.GetBuildId(), a.WorkerVersion.GetBuildId())
-	build := cmp.Or(id, a.BinaryChecksum)
 	s.addKeywords(attr.BuildIDs, buildKeywords(a)...)
 	if a.BinaryChecksum != "" {
 		s.addKeywords("BinaryChecksums", a.BinaryChecksum)
 	}
-	known := func(p *workflowpb.ResetPointInfo) bool { return p.BuildId == build || p.BinaryChecksum == build }
+	known := func(p *workflowpb.ResetPointInfo) bool {
+		return p.BuildId == id && p.BinaryChecksum == a.BinaryChecksum
+	}
 	if slices.ContainsFunc(s.ResetPoints, known) {
 		return
 	}
@@ -33,8 +34,8 @@ func noteBuild(s *State, e *historypb.HistoryEvent, a *historypb.WorkflowTaskCom
 	s.ResetPoints = append(s.ResetPoints, point)
 }
 
-// buildKeywords tell of the build of a worker. That of a pinned run is shown
-// beside them, since it changes.
+// buildKeywords tell of the build of a worker. What changes with the run's
+// behavior is shown beside them.
 func buildKeywords(a *historypb.WorkflowTaskCompletedEventAttributes) []string {
 	var values []string
 	stamp := a.WorkerVersion

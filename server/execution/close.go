@@ -203,7 +203,7 @@ func (t *transition) nextCron(result *commonpb.Payloads, failure *failurepb.Fail
 
 // chainGap keeps runs of a chain from following one another without a pause.
 func (t *transition) chainGap() time.Duration {
-	return max(0, t.env.Limits.ChainedStartInterval-t.env.Now.Sub(t.s.StartTime))
+	return max(0, t.env.Limits.ChainedStartInterval-t.env.Now.Sub(t.s.ExecutionTime))
 }
 
 // continueWith creates the following run in the same commit.
@@ -249,7 +249,12 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	if a.Initiator != enumspb.CONTINUE_AS_NEW_INITIATOR_UNSPECIFIED {
 		s.Initiator = a.Initiator
 	}
-	s.FirstWorkflowTaskBackoff = durationpb.New(max(activity.Cap(a.BackoffStartInterval), t.chainGap()))
+	if a.Initiator == enumspb.CONTINUE_AS_NEW_INITIATOR_RETRY { // a worker that counts its retries itself
+		s.Attempt = t.s.StartedAttributes().GetAttempt() + 1
+	}
+	if backoff := max(activity.Cap(a.BackoffStartInterval), t.chainGap()); backoff > 0 || a.BackoffStartInterval != nil {
+		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
+	}
 	if backoff, ok := cronBackoff(a.CronSchedule, t.s.ExecutionTime, t.env.Now); ok && duration(a.BackoffStartInterval) == 0 {
 		s.FirstWorkflowTaskBackoff = durationpb.New(backoff)
 	}

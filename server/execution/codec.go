@@ -335,6 +335,7 @@ func (s *State) encodeRest(e *encoder) {
 	if s.Seen != (Seen{}) {
 		e.record(80, s.Seen.encode)
 	}
+	e.bool(74, s.OverrideRemoved)
 }
 
 // Decode reads a stored state. ErrCorrupt when the bytes are none.
@@ -665,5 +666,7 @@ func (s *State) decodeRest(field protowire.Number, v value) {
 		s.Problems = append(s.Problems, v.text())
 	case 80:
 		v.record(s.Seen.decode)
+	case 74:
+		s.OverrideRemoved = v.bool()
 	}
 }

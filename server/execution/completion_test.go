@@ -164,6 +164,7 @@ func closingCommand(name string, a args) *commandpb.Command {
 		return &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
 			Input: a.blob("input"), BackoffStartInterval: a.wire("backoff"), CronSchedule: a["cron"], RetryPolicy: a.retryPolicy(),
 			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InitialVersioningBehavior: initialOf(a["begins"]), InheritBuildId: a.has("inherit"),
+			Initiator: enumspb.ContinueAsNewInitiator(enumspb.ContinueAsNewInitiator_value["CONTINUE_AS_NEW_INITIATOR_"+strings.ToUpper(a["initiator"])]),
 		}}}
 	}
 	return nil

@@ -108,7 +108,7 @@ func (t *transition) selected(s ActivitySelector) ([]*Activity, error) {
 			found = append(found, t.s.Activities.edit(id))
 		}
 	}
-	if len(found) == 0 && !s.All {
+	if len(found) == 0 {
 		return nil, serviceerror.NewNotFound("Can't find pending activity with such ID. Invalid activityID or activity already completed")
 	}
 	t.durable = true

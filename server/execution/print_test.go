@@ -10,6 +10,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -305,6 +306,16 @@ func (r *rig) showState() string {
 	}
 	b.WriteString(s.showVersioning())
 	b.WriteString(s.showBuilding())
+	if stamp := s.Building.Worker; stamp.BuildID != "" && !stamp.UseVersioning {
+		fmt.Fprintf(&b, "worker: build %s\n", stamp.BuildID)
+	}
+	named := func(p *workflowpb.ResetPointInfo) bool { return p.BuildId != "" || p.BinaryChecksum != "" }
+	for _, point := range s.ResetPoints {
+		if !slices.ContainsFunc(s.ResetPoints, named) {
+			break
+		}
+		fmt.Fprintf(&b, "reset point %d: build %q, checksum %q\n", point.FirstWorkflowTaskCompletedId, point.BuildId, point.BinaryChecksum)
+	}
 	if s.StickyQueue != "" {
 		fmt.Fprintf(&b, "sticky: %s for %s\n", s.StickyQueue, s.StickyTimeout)
 	}

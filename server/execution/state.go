@@ -75,6 +75,7 @@ type State struct {
 	Priority           *commonpb.Priority
 	Pause              *Pause // nil: not held; kept when the run closes
 	VersioningOverride *workflowpb.VersioningOverride
+	OverrideRemoved    bool // one was taken back at some time
 	Versioning         Versioning
 	Building           Building
 	// Problems say why the run's tasks keep failing, for search.

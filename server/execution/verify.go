@@ -131,6 +131,7 @@ func compareFacts(p *problems, stored, told *State) {
 	sameMessage(p, "memo", stored.Memo, told.Memo)
 	sameMessage(p, "search attributes", stored.SearchAttributes, told.SearchAttributes)
 	sameMessage(p, "versioning override", stored.VersioningOverride, told.VersioningOverride)
+	same(p, "override removed", stored.OverrideRemoved, told.OverrideRemoved)
 	same(p, "versioning", stored.Versioning.told(), told.Versioning.told())
 	same(p, "last worker", stored.Building.Worker, told.Building.Worker)
 	sameMessage(p, "started event", stored.Started, told.Started)

@@ -14,6 +14,7 @@ import (
 
 	"perdure/server/deployment"
 	"perdure/server/match"
+	"perdure/server/versioning"
 	"perdure/visibility/attr"
 )
 
@@ -247,14 +248,14 @@ func (s *State) versionAttributes(own map[string]*commonpb.Payload) {
 	keyword := func(name, text string) {
 		own[name] = attr.Encode(text, enumspb.INDEXED_VALUE_TYPE_KEYWORD)
 	}
-	behavior, version := s.Behavior()
+	behavior, version := behavior(s.shownOverride(), &s.Versioning)
 	if behavior != enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED {
 		keyword("TemporalWorkflowVersioningBehavior", behavior.String())
 	}
-	if behavior == pinned {
-		builds := append([]string{"pinned:" + escape(version.Deployment) + ":" + escape(version.BuildID)}, s.keywords("BuildIds")...)
-		own["BuildIds"] = attr.Encode(builds, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
-	} else {
+	if builds := s.shownBuilds(behavior, version); len(builds) > 0 || behavior != enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED {
+		own[attr.BuildIDs] = attr.Encode(builds, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
+	}
+	if behavior != pinned {
 		version = s.Versioning.Version
 		if s.Building.Assigned != "" {
 			own["BuildIds"] = attr.Encode(s.buildValues(), enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST)
@@ -266,6 +267,39 @@ func (s *State) versionAttributes(own map[string]*commonpb.Payload) {
 	if name := s.WorkerDeployment(); name != "" {
 		keyword("TemporalWorkerDeployment", name)
 	}
+}
+
+// overrideWasRemoved tells whether an override was taken back, be it by an event that still waits.
+func (s *State) overrideWasRemoved() bool {
+	override := s.VersioningOverride
+	for _, e := range s.Buffered {
+		a := e.GetWorkflowExecutionOptionsUpdatedEventAttributes()
+		switch {
+		case a.GetUnsetVersioningOverride() && override != nil:
+			return true
+		case a.GetVersioningOverride() != nil:
+			override = a.VersioningOverride
+		}
+	}
+	return s.OverrideRemoved
+}
+
+// shownBuilds are the builds of workers that worked on the run, with what changes with its behavior: where it is pinned
+// to, or that it goes by no version. The latter is told of a run that never had one once a worker was there or an override
+// was taken back.
+func (s *State) shownBuilds(behavior enumspb.VersioningBehavior, version match.Version) []string {
+	builds := s.keywords(attr.BuildIDs)
+	if behavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED {
+		if s.overrideWasRemoved() && !slices.Contains(builds, versioning.UnversionedRun) {
+			builds = append([]string{versioning.UnversionedRun}, builds...)
+		}
+		return builds
+	}
+	builds = slices.DeleteFunc(builds, func(build string) bool { return build == versioning.UnversionedRun })
+	if behavior == pinned {
+		builds = append([]string{"pinned:" + escape(version.Deployment) + ":" + escape(version.BuildID)}, builds...)
+	}
+	return builds
 }
 
 // escape keeps a colon in a name from being taken for a separator.
@@ -283,7 +317,7 @@ func (s *State) WorkerDeployment() string {
 func (s *State) describeVersioning() *workflowpb.WorkflowExecutionVersioningInfo {
 	v := &s.Versioning
 	override := describeOverride(s.shownOverride())
-	if v.Behavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED && override == nil && !v.Moving && v.Revision == 0 {
+	if v.Behavior == enumspb.VERSIONING_BEHAVIOR_UNSPECIFIED && override == nil && !v.Moving && v.Revision == 0 && !s.overrideWasRemoved() {
 		return nil
 	}
 	info := &workflowpb.WorkflowExecutionVersioningInfo{

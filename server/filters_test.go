@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,7 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/visibility/attr"
 )
 
 // inTrial runs a test on a whole server, in virtual time.
@@ -125,5 +131,57 @@ func TestBucketsOfAClient(t *testing.T) {
 		rest(seconds(1))
 		require.Equal(t, `2; 1 "2000-01-01T00:00:00Z"; 1 "2000-01-01T00:02:00Z"; 0 "2000-01-01T00:01:00Z"`,
 			s.counted("StartTime BETWEEN '2000-01-01T00:00:00Z' AND NOW() GROUP BY BUCKET(StartTime, '1m')"))
+	})
+}
+
+// TestReuseOfAttributes plays what was recorded of the reference when an
+// attribute goes and another comes: the old value is not shown, and, other than there,
+// never under a new name.
+func TestReuseOfAttributes(t *testing.T) {
+	inTrial(t, func(t *testing.T, s *trial) {
+		const keyword = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+		require.Equal(t, "ok", s.addAttributes(attr.MaxKeywords, keyword))
+		operator := operatorservice.NewOperatorServiceClient(s.services.frontend.LocalConn())
+		change := func(add string, remove ...string) string {
+			if len(remove) > 0 {
+				_, err := operator.RemoveSearchAttributes(t.Context(), &operatorservice.RemoveSearchAttributesRequest{Namespace: "n", SearchAttributes: remove})
+				return said(err)
+			}
+			_, err := operator.AddSearchAttributes(t.Context(), &operatorservice.AddSearchAttributesRequest{Namespace: "n", SearchAttributes: map[string]enumspb.IndexedValueType{add: keyword}})
+			return said(err)
+		}
+		start := func(id string, values map[string]string) string {
+			return said(s.start(id, withAttributes(values), func(r *workflowservice.StartWorkflowExecutionRequest) { r.Namespace = "n" }))
+		}
+		find := func(filter string) string {
+			got, err := s.ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: "n", Query: filter})
+			if err != nil {
+				return said(err)
+			}
+			var words []string
+			for _, info := range got.Executions {
+				words = append(words, info.Execution.WorkflowId)
+				for _, name := range slices.Sorted(maps.Keys(info.SearchAttributes.IndexedFields)) {
+					words = append(words, name+"="+string(info.SearchAttributes.IndexedFields[name].Data))
+				}
+			}
+			return strings.Join(words, " ")
+		}
+		require.Equal(t, "ok", start("keep", map[string]string{"New0": "kept", "New1": "second"}))
+		rest(seconds(1))
+		require.Equal(t, `keep New0="kept" New1="second"`, find("New0 = 'kept'"))
+
+		require.Equal(t, "ok", change("", "New0"))
+		require.Contains(t, find("New0 = 'kept'"), "InvalidArgument: invalid query: invalid search attribute: New0")
+		require.Equal(t, `keep New1="second"`, find(""))
+		described, err := s.DescribeWorkflowExecution(t.Context(), &workflowservice.DescribeWorkflowExecutionRequest{Namespace: "n", Execution: runOf("keep")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"New1"}, slices.Collect(maps.Keys(described.WorkflowExecutionInfo.SearchAttributes.IndexedFields)))
+		require.Equal(t, "InvalidArgument: Namespace n has no mapping defined for search attribute New0", start("after", map[string]string{"New0": "x"}))
+
+		require.Equal(t, "ok", change("Other"))
+		require.Empty(t, find("Other = 'kept'"))
+		require.Equal(t, `keep New1="second"`, find("New1 = 'second'"))
+		require.Equal(t, tooManyOf(attr.MaxKeywords, "Keyword"), change("New0"))
 	})
 }

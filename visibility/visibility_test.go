@@ -1,6 +1,8 @@
 package visibility_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -84,4 +86,16 @@ func TestLegacyQueries(t *testing.T) {
 	require.EqualError(t, err, "StatusFilter must be specified and must be not Running.")
 	_, err = visibility.OpenQuery(visibility.LegacyFilter{StartTime: &filterpb.StartTimeFilter{EarliestTime: latest, LatestTime: earliest}})
 	require.ErrorContains(t, err, "EarliestTime")
+}
+
+// TestDepartures checks that the page about compatibility gives the reason for each
+// answer that differs from the recorded one, and counts them.
+func TestDepartures(t *testing.T) {
+	page, err := os.ReadFile("../docs/compatibility.md")
+	require.NoError(t, err)
+	reasons, total := visibilitytest.Departures()
+	for _, reason := range reasons {
+		require.Contains(t, string(page), "| "+reason+" |")
+	}
+	require.Contains(t, string(page), fmt.Sprintf("recorded queries %d are answered otherwise", total))
 }

@@ -5,6 +5,8 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"perdure/visibility/attr"
 )
 
 // DescribeWorkflowExecution tells the state of a run.
@@ -12,7 +14,12 @@ func (f *Frontend) DescribeWorkflowExecution(ctx context.Context, req *workflows
 	if err := checkExecution(req.GetExecution()); err != nil {
 		return nil, err
 	}
-	return f.history.DescribeWorkflowExecution(ctx, namespaceOf(ctx), req)
+	ns := namespaceOf(ctx)
+	resp, err := f.history.DescribeWorkflowExecution(ctx, ns, req)
+	if sa := resp.GetWorkflowExecutionInfo().GetSearchAttributes(); sa != nil {
+		resp.WorkflowExecutionInfo.SearchAttributes = attr.Known(ns.SearchAttributes, sa)
+	}
+	return resp, err
 }
 
 // clientsWithoutTransientEvents show histories to people, who would wonder at

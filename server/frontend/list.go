@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 
-	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/apierr"
+	"perdure/server/cluster"
 	"perdure/server/config"
 	"perdure/server/search"
 	"perdure/visibility"
+	"perdure/visibility/attr"
 	"perdure/visibility/query"
 )
 
@@ -75,7 +76,7 @@ func (f *Frontend) list(ctx context.Context, q *query.Query, size int32, token [
 	}
 	runs := make([]*workflowpb.WorkflowExecutionInfo, len(records))
 	for i, r := range records {
-		runs[i] = runInfo(r)
+		runs[i] = runInfo(ns, r)
 	}
 	return runs, next, nil
 }
@@ -121,11 +122,10 @@ func listError(err error) error {
 	return apierr.Unavailable("the visibility store failed: %v", err)
 }
 
-// runInfo shows a record as lists do; there is always a set of search attributes.
-func runInfo(r *visibility.Record) *workflowpb.WorkflowExecutionInfo {
+// runInfo shows a record as lists do; there is always a set of search
+// attributes, without those that the namespace has no more.
+func runInfo(ns *cluster.Namespace, r *visibility.Record) *workflowpb.WorkflowExecutionInfo {
 	info := visibility.Info(r)
-	if info.SearchAttributes == nil {
-		info.SearchAttributes = &commonpb.SearchAttributes{}
-	}
+	info.SearchAttributes = attr.Known(ns.SearchAttributes, info.SearchAttributes)
 	return info
 }

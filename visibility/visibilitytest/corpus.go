@@ -61,6 +61,22 @@ func CorpusQueries() []string {
 	return texts
 }
 
+// Departures returns why recorded queries are answered otherwise here, each reason
+// once, and how many queries are.
+func Departures() (reasons []string, total int) {
+	seen := map[string]bool{}
+	for _, q := range corpusQueries() {
+		if q.Differs == "" {
+			continue
+		}
+		if total++; !seen[q.Differs] {
+			seen[q.Differs] = true
+			reasons = append(reasons, q.Differs)
+		}
+	}
+	return reasons, total
+}
+
 func corpusQueries() []CorpusQuery { return readLines[CorpusQuery]("testdata/queries.jsonl") }
 
 type corpusRecord struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -106,6 +107,22 @@ func TestFiltersOfAClient(t *testing.T) {
 		} {
 			require.Equal(t, want, s.counted(filter), filter)
 		}
+	})
+}
+
+// TestNullsOfSQL asks a namespace to follow SQL: a run without the attribute is passed over by != then.
+func TestNullsOfSQL(t *testing.T) {
+	inTrial(t, func(t *testing.T, s *trial) {
+		require.NoError(t, s.start("child-less"))
+		rest(seconds(1))
+		const filter = "ParentWorkflowId != 'p'"
+		require.Equal(t, "1", s.counted(filter))
+		_, err := s.UpdateNamespace(t.Context(), &workflowservice.UpdateNamespaceRequest{
+			Namespace: "default", UpdateInfo: &namespacepb.UpdateNamespaceInfo{Data: map[string]string{"perdure.search.nulls": "sql"}},
+		})
+		require.NoError(t, err)
+		require.Equal(t, "0", s.counted(filter))
+		require.Equal(t, "1", s.counted("ParentWorkflowId IS NULL"))
 	})
 }
 

@@ -84,6 +84,12 @@ func (f *Frontend) explain(ctx context.Context, ns *cluster.Namespace, q *query.
 	}}, nil
 }
 
+// A namespace whose data has this key and value follows SQL's rule of absent attributes.
+const (
+	nullsKey = "perdure.search.nulls"
+	nullsSQL = "sql"
+)
+
 // queryOptions are what a query of the call's namespace is checked with. On later pages
 // NOW() is what it was on the first.
 func (f *Frontend) queryOptions(ctx context.Context, token []byte) query.Options {
@@ -91,5 +97,8 @@ func (f *Frontend) queryOptions(ctx context.Context, token []byte) query.Options
 	if !ok {
 		now = f.clock.Now()
 	}
-	return query.Options{Custom: namespaceOf(ctx).SearchAttributes, Now: now, Zone: time.LoadLocation, View: f.viewText(ctx)}
+	ns := namespaceOf(ctx)
+	return query.Options{
+		Custom: ns.SearchAttributes, Now: now, Zone: time.LoadLocation, View: f.viewText(ctx), SQLNulls: ns.Data[nullsKey] == nullsSQL,
+	}
 }

@@ -73,6 +73,9 @@ func drawAttributes(t *rapid.T) *commonpb.SearchAttributes {
 			fields[attr.BuiltInPrefix+name] = attr.Encode(drawAttribute(t, valueType), valueType)
 		}
 	}
+	if items := drawItems(t); items != nil {
+		fields[attr.ItemsKey(attr.PendingActivity)] = items
+	}
 	return attr.Merge(nil, &commonpb.SearchAttributes{IndexedFields: fields})
 }
 
@@ -141,7 +144,7 @@ func drawLeaf(t *rapid.T, features query.Features) query.Expr {
 	for _, later := range []struct {
 		feature query.Features
 		draw    func(*rapid.T) query.Expr
-	}{{query.Patterns, drawLike}, {query.FieldPairs, drawPair}, {query.Phrases, drawMatch}} {
+	}{{query.Patterns, drawLike}, {query.FieldPairs, drawPair}, {query.Phrases, drawMatch}, {query.Items, drawExists}} {
 		if features&later.feature != 0 {
 			draws = append(draws, later.draw)
 		}

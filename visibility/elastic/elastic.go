@@ -116,7 +116,9 @@ func connect(o Options) (*Store, error) {
 	transport, err := elastictransport.New(elastictransport.Config{
 		URLs: addresses, Username: o.User, Password: o.Password, APIKey: o.APIKey,
 		Transport: roundTripper, UserAgent: "perdure",
-		DisableRetry: true, // reads and writes have rules of their own
+		// Every request may be sent again, writes too: their versions see to it. So another node is asked at once.
+		DisableRetry: len(addresses) == 1, MaxRetries: len(addresses) - 1,
+		RetryOnError: func(req *http.Request, _ error) bool { return req.Context().Err() == nil },
 	})
 	if err != nil {
 		return nil, err

@@ -207,6 +207,19 @@ func TestDeadAndBusyServers(t *testing.T) {
 	require.Equal(t, map[int]visibility.Class{0: visibility.Blocked}, classes(t, err))
 }
 
+// TestDeadNode checks that neither writes nor reads fail while one node of several lives.
+func TestDeadNode(t *testing.T) {
+	dead := httptest.NewServer(http.NotFoundHandler())
+	dead.Close()
+	s, err := elastic.Open(t.Context(), elastic.Options{URLs: []string{dead.URL, estest.URL(t)}, Prefix: estest.Prefix()})
+	require.NoError(t, err)
+	defer s.Close()
+	for i := range 6 {
+		require.NoError(t, s.Write(t.Context(), []*visibility.Record{run(fmt.Sprint(i), 1)}))
+		require.Len(t, versions(t, s), i+1)
+	}
+}
+
 // forward hands a request on to the real server.
 func forward(w http.ResponseWriter, r *http.Request, address string) {
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, address+r.URL.RequestURI(), r.Body)

@@ -12,7 +12,10 @@ package estest
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -57,6 +60,25 @@ func URL(t testing.TB) string {
 		running = started
 	}
 	return running.url()
+}
+
+// IsOpenSearch tells whether the server of the environment variable is an OpenSearch, which lacks some of what Elasticsearch has.
+func IsOpenSearch(t testing.TB) bool {
+	t.Helper()
+	address := os.Getenv(Variable)
+	if address == "" {
+		return false
+	}
+	answer, err := http.Get(address)
+	if err != nil {
+		t.Fatalf("ask %s for its version: %v", address, err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("ask %s for its version: %v", address, err)
+	}
+	return strings.Contains(string(text), `"opensearch"`)
 }
 
 // Prefix is a beginning of index names that no other test has.

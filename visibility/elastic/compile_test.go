@@ -89,7 +89,7 @@ func ourNames() map[string]bool {
 		match_all match_none gt gte lt lte wildcard case_insensitive match_phrase`) {
 		names[name] = true
 	}
-	for name := range mapping()["properties"].(object) {
+	for name := range mapping(true)["properties"].(object) {
 		names[name] = true
 	}
 	return names

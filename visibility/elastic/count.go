@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -25,9 +26,9 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 
 func (s *Store) count(ctx context.Context, namespaceID string, q *query.Query) (eval.Result, error) {
 	r := s.newReader(namespaceID, q)
-	fields, countable := countedFields(q)
+	fields := countedFields(q)
 	switch {
-	case r.filter.loose || !countable:
+	case !r.isCountable(fields):
 		return r.countRecords(ctx)
 	case !q.IsGrouped():
 		return r.countAll(ctx)
@@ -69,20 +70,14 @@ func (r *reader) countRecords(ctx context.Context) (eval.Result, error) {
 	return grouper.Result(), err
 }
 
-// countedFields returns the attributes on whose values an answer depends, each
-// once, and whether the index has these values one by one: it has neither those
-// of texts nor lists as such.
-func countedFields(q *query.Query) (fields []query.Field, countable bool) {
+// countedFields returns the attributes on whose values an answer depends, each once.
+func countedFields(q *query.Query) []query.Field {
+	var fields []query.Field
 	seen := map[string]bool{}
-	countable = true
 	add := func(field query.Field) {
-		if field.Name == "" || seen[field.Name] {
-			return
-		}
-		seen[field.Name] = true
-		fields = append(fields, field)
-		if field.Type == enumspb.INDEXED_VALUE_TYPE_TEXT || field.Type == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST {
-			countable = false
+		if field.Name != "" && !seen[field.Name] {
+			seen[field.Name] = true
+			fields = append(fields, field)
 		}
 	}
 	for _, key := range q.GroupBy {
@@ -91,7 +86,17 @@ func countedFields(q *query.Query) (fields []query.Field, countable bool) {
 	for _, aggregate := range q.Aggregates() {
 		add(aggregate.Field)
 	}
-	return fields, countable
+	return fields
+}
+
+// isCountable tells whether the index decides what is kept and has the values
+// of the fields one by one: it has neither those of texts nor lists as such.
+func (r *reader) isCountable(fields []query.Field) bool {
+	return !r.filter.loose && !slices.ContainsFunc(fields, func(field query.Field) bool {
+		_, isColumn := columns[field.Name]
+		return field.Type == enumspb.INDEXED_VALUE_TYPE_TEXT || field.Type == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST ||
+			!isColumn && r.store.withoutValues.Load()
+	})
 }
 
 // countValues counts runs that have the same values of the fields at once.

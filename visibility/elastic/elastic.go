@@ -1,5 +1,6 @@
-// Package elastic keeps visibility in Elasticsearch 8 or 9, or in OpenSearch,
-// with nothing but what the bare server has: no plugins, no scripts.
+// Package elastic keeps visibility in Elasticsearch 8 or 9 with nothing but what
+// the bare server has: no plugins, no scripts. OpenSearch serves as well, but
+// cannot order lists by attributes that users define.
 //
 // The mapping is the same whatever attributes users define. What every run has
 // are fields of their own. Each other attribute is a term "key=value" among the
@@ -80,7 +81,9 @@ type Store struct {
 	transport *elastictransport.Client
 	idle      *http.Transport
 	writers   chan struct{} // holds one for each bulk request under way
-	swept     atomic.Int64  // when old tombstones were last looked for, in nanoseconds since 1970
+	// withoutValues tells that the server can neither sort nor group by attributes without a column.
+	withoutValues atomic.Bool
+	swept         atomic.Int64 // when old tombstones were last looked for, in nanoseconds since 1970
 }
 
 var (

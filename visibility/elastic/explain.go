@@ -46,10 +46,10 @@ func (s *Store) planList(req visibility.ExplainRequest) (object, []visibility.St
 
 func (s *Store) planCount(req visibility.ExplainRequest) (object, []visibility.Step) {
 	r := s.newReader(req.NamespaceID, req.Query)
-	fields, countable := countedFields(req.Query)
+	fields := countedFields(req.Query)
 	search := visibility.Step{Kind: stepSearch, Index: s.readAlias()}
 	switch {
-	case r.filter.loose || !countable:
+	case !r.isCountable(fields):
 		r.order, r.size = byStart, candidatesPerPage
 		return r.body(), []visibility.Step{{Kind: stepCount}, search}
 	case len(fields) == 0:
@@ -111,7 +111,7 @@ func fieldBelow(name, field string) string {
 }
 
 // fields are those of the mapping.
-var fields = mapping()["properties"].(object)
+var fields = mapping(true)["properties"].(object)
 
 // hidden keeps the key of a term.
 func hidden(text, field string) string {

@@ -60,13 +60,16 @@ var columns = map[string]column{
 // object is JSON in the making: what comes from outside is only ever a value in it.
 type object map[string]any
 
-// mapping has the same fields whatever attributes users define.
-func mapping() object {
+// valuesType is a field type that OpenSearch lacks.
+const valuesType = "flattened"
+
+// mapping has the same fields whatever attributes users define. Without values the
+// index cannot sort and group by attributes that have no column.
+func mapping(withValues bool) object {
 	properties := object{
 		fieldNamespace: object{"type": "keyword"},
 		fieldTerms:     object{"type": "keyword", "doc_values": false},
 		fieldWords:     object{"type": "text", "analyzer": "whitespace", "norms": false},
-		fieldValues:    object{"type": "flattened", "index": false},
 		fieldBucket:    object{"type": "long"},
 		fieldChecksum:  object{"type": "long", "index": false},
 		fieldStarted:   object{"type": "date", "format": "epoch_millis"},
@@ -74,6 +77,9 @@ func mapping() object {
 		fieldStatus:    object{"type": "keyword"},
 		fieldDeleted:   object{"type": "long"},
 		fieldRecord:    object{"type": "binary"},
+	}
+	if withValues {
+		properties[fieldValues] = object{"type": valuesType, "index": false}
 	}
 	for _, c := range columns {
 		if c.number {

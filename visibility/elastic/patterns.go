@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"perdure/visibility/query"
@@ -17,16 +18,17 @@ const (
 // compileLike uses the cheapest query that fits: of a term, of a prefix, or of a pattern.
 func compileLike(x *query.Like) filter {
 	place, parts := placeOf(x.Field), x.Parts()
+	folds := x.Folds() && strings.ContainsFunc(x.Pattern.String, unicode.IsLetter)
 	switch {
-	case !x.Folds() && len(parts) == 0:
+	case !folds && len(parts) == 0:
 		return is(object{"term": object{place.field: place.term("")}})
-	case !x.Folds() && len(parts) == 1 && parts[0].Literal != "":
+	case !folds && len(parts) == 1 && parts[0].Literal != "":
 		return is(object{"term": object{place.field: place.term(parts[0].Literal)}})
-	case !x.Folds() && len(parts) == 2 && parts[0].Literal != "" && parts[1].Any:
+	case !folds && len(parts) == 2 && parts[0].Literal != "" && parts[1].Any:
 		return place.startsWith(parts[0].Literal)
-	case isSimple(parts, x.Folds()):
-		return place.fits(parts, x.Folds())
-	case parts[0].Literal != "" && !x.Folds():
+	case isSimple(parts, folds):
+		return place.fits(parts, folds)
+	case parts[0].Literal != "" && !folds:
 		return candidates(place.startsWith(parts[0].Literal))
 	default:
 		return candidates(place.present())

@@ -32,17 +32,21 @@ func TestHardPatterns(t *testing.T) {
 		write("short", map[string]string{"env": "ab"}),
 		write("other", map[string]string{"ENV": "ab", "Region": "env=ab"}),
 		write("signs", map[string]string{"env": `a*b?c\d`}),
+		write("empty", map[string]string{"env": ""}),
 		write("upper", map[string]string{"env": "É-AB"}),
 	}))
 	require.NoError(t, s.Refresh(t.Context()))
 	for text, want := range map[string][]string{
 		"env CONTAINS '" + long + "'":                                    {"long"},
-		"env NOT CONTAINS '" + long + "'":                                {"upper", "signs", "short", "other"},
+		"env NOT CONTAINS '" + long + "'":                                {"upper", "signs", "short", "other", "empty"},
 		"env LIKE 'a%" + strings.Repeat("x%", 90) + "b'":                 {"long"},
 		"env LIKE '%x" + strings.Repeat("_", 40) + "%'":                  {"long"},
 		"env LIKE '" + strings.Repeat("_", 302) + "'":                    {"long"},
 		"env ILIKE 'A%B'":                                                {"short", "long"},
 		"env ILIKE 'a%d'":                                                {"signs"},
+		"env ILIKE ''":                                                   {"empty"},
+		"env LIKE ''":                                                    {"empty"},
+		"WorkflowType ILIKE '' OR env ILIKE 'É-%'":                       {"upper"},
 		"env ILIKE 'é%'":                                                 nil,
 		"env ILIKE 'É-a%'":                                               {"upper"},
 		`env LIKE 'a*b?c\\\\d'`:                                          {"signs"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
@@ -20,7 +21,11 @@ func (s *Store) Prepare(ctx context.Context) error {
 		return err
 	}
 	if !exists {
-		if err := s.create(ctx); err != nil {
+		err := s.create(ctx, true)
+		if isUnknownType(err) {
+			err = s.create(ctx, false)
+		}
+		if err != nil {
 			return fmt.Errorf("create index: %w", err)
 		}
 	}
@@ -39,11 +44,16 @@ func (s *Store) aliasExists(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
+// isUnknownType tells that a server cannot have values to sort by.
+func isUnknownType(err error) bool {
+	return isAnswer(err, http.StatusBadRequest, "mapper_parsing_exception") && strings.Contains(err.Error(), "["+valuesType+"]")
+}
+
 // create is no error when another process was first.
-func (s *Store) create(ctx context.Context) error {
+func (s *Store) create(ctx context.Context, withValues bool) error {
 	body, err := json.Marshal(object{
 		"settings": settings(s.options),
-		"mappings": mapping(),
+		"mappings": mapping(withValues),
 		"aliases":  object{s.writeAlias(): object{"is_write_index": true}, s.readAlias(): object{}},
 	})
 	if err != nil {
@@ -64,6 +74,7 @@ func (s *Store) checkMapping(ctx context.Context) error {
 			Meta    struct {
 				Schema int `json:"schema"`
 			} `json:"_meta"`
+			Properties map[string]json.RawMessage `json:"properties"`
 		} `json:"mappings"`
 	}
 	answer, err := esapi.IndicesGetMappingRequest{Index: []string{s.writeAlias()}}.Do(ctx, s.transport)
@@ -71,6 +82,7 @@ func (s *Store) checkMapping(ctx context.Context) error {
 		return fmt.Errorf("read mapping: %w", err)
 	}
 	for name, index := range indices {
+		s.withoutValues.Store(index.Mappings.Properties[fieldValues] == nil)
 		if index.Mappings.Meta.Schema != schemaVersion {
 			return fmt.Errorf("index %s has schema %d, this program needs %d: rebuild it", name, index.Mappings.Meta.Schema, schemaVersion)
 		}

@@ -22,6 +22,9 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := s.checkOrder(req.Query); err != nil {
+		return nil, nil, err
+	}
 	r := s.listReader(req)
 	r.after = after
 	var page []*visibility.Record
@@ -37,6 +40,16 @@ func (s *Store) List(ctx context.Context, req visibility.ListRequest) ([]*visibi
 	}
 	page = page[:req.Size()]
 	return page, visibility.PositionOf(req.Query, page[len(page)-1]).Token(req), nil
+}
+
+// checkOrder refuses an order that the server does not have.
+func (s *Store) checkOrder(q *query.Query) error {
+	for _, term := range q.Order() {
+		if _, isColumn := columns[term.Field.Name]; !isColumn && s.withoutValues.Load() {
+			return fmt.Errorf("%w: 'ORDER BY' clause with %s on this server", visibility.ErrUnsupported, term.Field.Name)
+		}
+	}
+	return nil
 }
 
 // listReader reads as much as a page needs, and one record more, which tells that there is another page.

@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		"MATCH(Notes, 'secret secret') OR env LIKE '%secret%'": {steps: []string{stepSearch}, parts: []string{"1:^notes=?", "2:env=?", "wildcard"}},
 		"CustomIntField > 424242 AND StartTime > 424242":       {steps: []string{stepSearch}, parts: []string{"3:^custom^int^field=?", "start_time"}},
 		"env = Region AND env != 'secret'":                     {steps: []string{stepRecords, stepSearch}, parts: []string{`"2:env"`}},
-		"env = 'secret' GROUP BY WorkflowType":                          {counts: true, steps: []string{stepGroups, stepSearch}, parts: []string{"composite"}},
+		"env = 'secret' GROUP BY WorkflowType":                 {counts: true, steps: []string{stepGroups, stepSearch}, parts: []string{"composite"}},
 		"env = 'secret'":                                       {counts: true, steps: []string{stepSearch}, parts: []string{"track_total_hits"}},
 		"SELECT COUNT_DISTINCT(Tags) WHERE Tags = 'secret'":    {counts: true, steps: []string{stepCount, stepSearch}},
 	} {

@@ -296,8 +296,13 @@ func (b *Book) DropBuildIDs(ctx context.Context, namespaceID string) error {
 
 // forget lets go of a namespace that is gone.
 func (b *Book) forget(namespaceID string) {
+	b.telling.Lock()
+	defer b.telling.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	delete(b.builds, namespaceID)
 	maps.DeleteFunc(b.known, func(key queueKey, _ entry) bool { return key.namespaceID == namespaceID })
+	b.mu.Unlock()
+	if b.config.Changed != nil {
+		b.config.Changed(namespaceID, nil)
+	}
 }

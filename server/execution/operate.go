@@ -163,6 +163,7 @@ func (t *transition) startAgain(a *Activity, delay time.Duration) {
 	}
 	a.AttemptTime = t.env.Now.Add(delay)
 	a.Stamp = t.stamp()
+	t.assignActivity(a)
 }
 
 func (t *transition) resetActivity(c ResetActivity) error {
@@ -208,6 +209,7 @@ func (t *transition) updateActivityOptions(c UpdateActivityOptions) error {
 		}
 		if a.StartedTime.IsZero() {
 			a.Stamp = t.stamp()
+			t.assignActivity(a) // its queue may be another
 		}
 		reply := a.describeOptions()
 		if !c.RestoreOriginal {

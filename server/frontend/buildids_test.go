@@ -250,6 +250,18 @@ func TestReachabilityByRules(t *testing.T) {
 	require.Equal(t, found{"0.9": gone, "3.0": reachable}, v.described("none", "0.9", "3.0"))
 }
 
+func TestReachabilityOfTooManyBuilds(t *testing.T) {
+	t.Parallel()
+	v := setupVersioned(t)
+	require.Len(t, v.described("none", "1", "2", "3", "4", "5"), 5)
+	infos := v.behind.answer.(*workflowservice.DescribeTaskQueueResponse).VersionsInfo //nolint:staticcheck // the CLI reads it
+	infos["6"] = &taskqueuepb.TaskQueueVersionInfo{}
+	_, err := v.client.DescribeTaskQueue(context.Background(), &workflowservice.DescribeTaskQueueRequest{
+		Namespace: "default", TaskQueue: &taskqueuepb.TaskQueue{Name: "q"}, ReportTaskReachability: true,
+	})
+	require.Equal(t, codes.InvalidArgument, status.Code(err))
+}
+
 // poll asks for a task as a versioned worker and tells the answer's code and words.
 func (v versioned) poll(queue *taskqueuepb.TaskQueue, build string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -167,6 +167,9 @@ func (f *Frontend) anyRun(ctx context.Context, queue string, where query.Expr) (
 // reportReachability tells for each build id of a description whether anything
 // is, or will be, for its workers, by the rules and the runs there are.
 func (f *Frontend) reportReachability(ctx context.Context, queue string, resp *workflowservice.DescribeTaskQueueResponse) error {
+	if count := len(resp.GetVersionsInfo()); count > f.limits.ReachabilityBuildIDsMax { //nolint:staticcheck // the CLI reads it
+		return apierr.InvalidArgument("Too many build ids queried at once, limit: %d", f.limits.ReachabilityBuildIDsMax)
+	}
 	data := f.buildIDs.Of(namespaceOf(ctx).ID, queue)
 	for build, info := range resp.GetVersionsInfo() { //nolint:staticcheck // the CLI reads it
 		var err error

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/cluster"
+	"perdure/server/deployment"
 	"perdure/server/execution"
 	"perdure/server/match"
 	"perdure/server/metrics"
@@ -259,8 +260,11 @@ func (e *Engine) noAnswer(en *entry) error {
 	lookup, ok := e.cfg.Matching.(cluster.PollerLookup)
 	en.mu.Lock()
 	name := en.state.StartedAttributes().GetTaskQueue().GetName()
-	version := en.state.PinnedVersion()
+	version, directive := en.state.PinnedVersion(), en.state.Directive()
 	en.mu.Unlock()
+	if target, _ := e.routes(en.workflow.NamespaceID).Target(deployment.WorkflowQueue(name), directive); target.Older() != "" {
+		version = target
+	}
 	if !ok {
 		return errQueryTimeout()
 	}

@@ -88,6 +88,9 @@ func (v Version) join(separator string) string {
 	if v == (Version{}) {
 		return Unversioned
 	}
+	if v.Deployment == "" {
+		return v.BuildID
+	}
 	return v.Deployment + separator + v.BuildID
 }
 

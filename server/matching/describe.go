@@ -2,7 +2,6 @@ package matching
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -15,9 +14,6 @@ import (
 	"perdure/server/match"
 	"perdure/server/store"
 )
-
-// maxReachabilityBuildIDs bounds a question for reachability.
-const maxReachabilityBuildIDs = 5
 
 // snapshot is what a queue tells about itself.
 type snapshot struct {
@@ -89,9 +85,6 @@ func (e *Engine) describeEnhanced(ctx context.Context, ns *cluster.Namespace, re
 		return nil, serviceerror.NewInvalidArgument("Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue.")
 	}
 	builds := selectedBuilds(req.GetVersions()) //nolint:staticcheck // the enhanced mode is what the command line uses
-	if req.GetReportTaskReachability() && len(builds) > maxReachabilityBuildIDs {
-		return nil, serviceerror.NewInvalidArgument(fmt.Sprintf("Too many build ids for task reachability: at most %d.", maxReachabilityBuildIDs))
-	}
 	kinds := req.GetTaskQueueTypes()
 	if len(kinds) == 0 {
 		kinds = []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY}

@@ -40,8 +40,8 @@ var workflows = board{
 			{title: "Signals, updates, queries", unit: "ops", limits: free, queries: []query{
 				rate(metrics.Signals, "").called("signals"), rate(metrics.Updates, "", "outcome").called("updates {{outcome}}"), rate(metrics.Queries, "", "outcome").called("queries {{outcome}}")},
 				about: "Messages to workflows by what became of them."},
-			{title: "Updates not done", unit: "ops", limits: above(0.1, 1), quiet: "workflows accept their updates", queries: one(rate(metrics.Updates, `outcome=~"rejected|aborted"`, "namespace", "outcome")),
-				about: "rejected by the workflow's validator, or aborted since the workflow ended."},
+			{title: "Updates not done", unit: "ops", limits: above(0.1, 1), quiet: "workflows accept their updates", queries: one(rate(metrics.Updates, `outcome="failed"`, "namespace", "outcome")),
+				about: "Updates that the workflow's validator rejected, or whose handler failed."},
 			{title: "Queries not answered", unit: "ops", limits: above(0.1, 1), quiet: "workers answer", queries: one(rate(metrics.Queries, `outcome!="answered"`, "namespace", "outcome")),
 				about: "A query needs a worker that polls and whose code can be replayed."},
 			{title: "Events of a run", unit: "short", limits: above(10000, 40000), queries: quantiles(metrics.HistoryEvents, ""), find: "HistoryLength > 10000",

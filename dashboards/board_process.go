@@ -57,7 +57,7 @@ var process = board{
 				about: "Bytes allocated a second: what the garbage collector has to do."},
 			{title: "Goroutines", unit: "short", limits: above(50000, 200000), queries: one(raw("{{instance}}", `max by (instance) (go_goroutines{job=~"$job"})`)),
 				about: "Mostly calls that wait. A line that only rises is a leak."},
-			{title: "Longest pause of the collector", unit: "s", limits: above(0.01, 0.1), queries: one(raw("{{instance}}", `max by (instance) (go_gc_duration_seconds{job=~"$job",quantile="1"})`)),
+			{title: "Longest pause of the collector", unit: "s", limits: above(0.01, 0.1), queries: one(raw("{{instance}}", `max by (instance) (go_gc_duration_seconds{job=~"$job",quantile=~"1|1.0"})`)),
 				about: "Everything in the process waits that long."},
 			{title: "Open files", unit: "percentunit", limits: above(0.7, 0.9), queries: one(raw("{{instance}}", `max by (instance) (process_open_fds{job=~"$job"} / process_max_fds{job=~"$job"})`)),
 				about: "Of those allowed. Each client's connection is one."},

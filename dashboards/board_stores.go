@@ -79,7 +79,7 @@ var postgresBoard = board{
 		{"Space", []panel{
 			{title: "Database", unit: "bytes", limits: free, queries: one(gauge("max", metrics.PGDatabaseBytes, "")),
 				about: "Size with all indexes. Retention brings it to rest."},
-			{title: "In thirty days", unit: "bytes", limits: free, queries: one(promql("in 30 days", `predict_linear(max(@)[6h:5m], 30 * 86400)`, metrics.PGDatabaseBytes)),
+			{title: "In thirty days", unit: "bytes", limits: free, queries: one(promql("in 30 days", `max(predict_linear(@[6h], 30 * 86400))`, metrics.PGDatabaseBytes)),
 				about: "The size if the last six hours went on."},
 			{title: "Tables", unit: "bytes", limits: free, queries: one(promql("{{table}}", `topk(10, max by (table) (@))`, metrics.PGTableBytes)),
 				about: "The largest tables, with their indexes."},

@@ -64,8 +64,8 @@ var workers = board{
 			{title: "Queues without workers", unit: "short", limits: above(1, 1), quiet: "each queue with tasks has a worker", queries: one(
 				promql("{{namespace}} {{task_queue}} {{task_type}}", `(sum by (namespace, task_queue, task_type) (@) > 0) and on (namespace, task_queue, task_type) (sum by (namespace, task_queue, task_type) (@) == 0)`, metrics.BacklogTasks, metrics.TaskQueuePollers)), find: `ExecutionStatus = "Running"`,
 				about: "Task queues with waiting tasks that nobody has polled for five minutes."},
-			{title: "Empty polls", unit: "percentunit", limits: free, queries: one(ratio(metrics.Polls, `outcome="empty"`, "", "task_type")),
-				about: "Part of polls that bring nothing. Near one, there are far more pollers than work."},
+			{title: "Polls that bring a task", unit: "percentunit", limits: free, queries: one(ratio(metrics.Polls, `outcome="task"`, "", "task_type")),
+				about: "Part of polls that end with a task. Near zero, there are far more pollers than work."},
 			{title: "Workflow tasks timed out", unit: "ops", limits: above(0.01, 0.1), quiet: "workers answer", queries: one(rate(metrics.WorkflowTasks, `outcome="timed_out"`, "namespace")), find: `ExecutionStatus = "Running"`,
 				about: "A worker took a task and was not heard of: it crashed, hangs, or was stopped without its grace time."},
 			{title: "Heartbeats missed", unit: "ops", limits: above(0.01, 0.1), quiet: "activities are heard of", queries: one(rate(metrics.ActivityTimeouts, `kind="heartbeat"`, "namespace")),

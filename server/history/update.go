@@ -39,7 +39,7 @@ func (e *Engine) UpdateWorkflowExecution(ctx context.Context, ns *cluster.Namesp
 		if err != nil {
 			return nil, err
 		}
-		metrics.Updates.In(e.cfg.Metrics, metrics.NamespaceOutcome{Namespace: ns.Name, Outcome: "accepted"}).Inc()
+		metrics.Updates.In(e.cfg.Metrics, metrics.NamespaceOutcome{Namespace: ns.Name, Outcome: updateOutcome(progress)}).Inc()
 		return &workflowservice.UpdateWorkflowExecutionResponse{
 			UpdateRef: updateRef(en, req.Request.GetMeta().GetUpdateId()), Stage: progress.stage, Outcome: progress.outcome,
 			Link: updateLink(ns, en, req.Request.GetRequestId(), progress),
@@ -51,6 +51,17 @@ func updateRef(en *entry, id string) *updatepb.UpdateRef {
 	return &updatepb.UpdateRef{
 		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: en.workflow.WorkflowID, RunId: en.runID}, UpdateId: id,
 	}
+}
+
+// updateOutcome is how far an update had come when its caller was answered, as a label.
+func updateOutcome(p progress) string {
+	switch {
+	case p.outcome == nil:
+		return "accepted"
+	case p.outcome.GetFailure() != nil:
+		return "failed"
+	}
+	return "completed"
 }
 
 // progress is how far an update has come.

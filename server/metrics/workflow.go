@@ -55,7 +55,7 @@ var (
 		Help: "Signals written to a history."})
 	// Updates counts finished updates.
 	Updates = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_updates_total", Unit: "updates",
-		Help: "Updates, by outcome (accepted, rejected, completed, aborted)."})
+		Help: "Updates answered, by outcome (accepted: not done yet; completed; failed: rejected by the workflow, or its handler failed)."})
 	// Queries counts answered queries.
 	Queries = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_queries_total", Unit: "queries",
 		Help: "Queries, by outcome (answered, failed, timed_out)."})

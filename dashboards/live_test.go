@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"perdure/internal/pgtest"
+	"perdure/internal/serverprocess"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+// liveTimeout bounds each wait for something to show.
+const liveTimeout = 60 * time.Second
+
+// unlit are panels for trouble that this test does not make. Each says why.
+var unlit = map[string]string{
+	"perdure-frontend: Panics":                          "there is no known way to make the server panic",
+	"perdure-telemetry: Overflow":                       "it takes two thousand namespaces",
+	"perdure-telemetry: Spans by outcome":               "no trace collector runs here; the test of server/telemetry counts spans",
+	"perdure-usage: Runs removed":                       "a retention is a day at least; server/worker tests it in virtual time",
+	"perdure-chores: Runs removed":                      "the same",
+	"perdure-chores: Failed attempts":                   "a sweep comes once in some minutes; server/worker tests it in virtual time",
+	"perdure-chores: Round duration":                    "the first round begins after half a minute",
+	"perdure-history: Evictions":                        "it takes twenty thousand runs",
+	"perdure-history: Given up by reason":               "it takes a second server",
+	"perdure-timers: Failed checkpoints":                "a checkpoint comes once in some seconds and is seldom the call that fails",
+	"perdure-postgresql: Since the last vacuum":         "autovacuum comes when it likes",
+	"perdure-visibility: From commit to found":          "only stores that show records later than they take them",
+	"perdure-visibility: Rebuilds":                      "the store is new and small",
+	"perdure-visibility: Trouble with records":          "batches are seldom the call that fails",
+	"perdure-visibility: Records not taken":             "the same",
+	"perdure-overview: Refused calls":                   "nobody here reaches a rate limit; server/limits_test.go does",
+	"perdure-frontend: Refused by cause":                "the same",
+	"perdure-usage: Part of refused calls":              "the same",
+	"perdure-matching: Queries without a worker":        "a query that nobody takes ends before it is handed over; server/matching tests it",
+	"perdure-workers: Heartbeats missed":                "the shortest would take the test longer than it may",
+	"perdure-workers: Queues without workers":           "pollers are remembered for five minutes",
+	"perdure-business-postgresql: Types that fail most": "its statement is run and may be empty",
+}
+
+// TestEveryPanelOnARealPrometheus watches a server at work, well and unwell, and asks what every panel and rule asks.
+func TestEveryPanelOnARealPrometheus(t *testing.T) {
+	database := pgtest.Database(t)
+	server := startServer(t, database)
+	manager := startAlertmanager(t)
+	watchers := map[string]string{
+		"buckets": startPrometheus(t, server.MetricsAddress, manager),
+		"native":  startPrometheus(t, server.MetricsAddress, manager, "--enable-feature=native-histograms,exemplar-storage"),
+	}
+	work := startWork(t, server)
+	for form, prometheus := range watchers {
+		requirePanels(t, form, prometheus, func(p panel) bool { return p.quiet == "" })
+		requireRules(t, prometheus)
+	}
+	requireStatements(t, database)
+	work.trouble(t, database)
+	requirePanels(t, "in trouble", watchers["buckets"], func(p panel) bool { return p.quiet != "" })
+	require.Eventually(t, func() bool {
+		return strings.Contains(fetch(t, manager+"/api/v2/alerts"), prefix+"Watchdog")
+	}, liveTimeout, 100*time.Millisecond, "alerts reach the Alertmanager")
+}
+
+func startServer(t *testing.T, database string) *serverprocess.Process {
+	t.Helper()
+	binary, err := serverprocess.Build()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), liveTimeout)
+	defer cancel()
+	server, err := serverprocess.Start(ctx, serverprocess.Options{
+		Binary: binary, Store: database, ExtraArguments: []string{"--log-level", "info", "--dynamic-config-value", callbackSetting},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Kill()) })
+	return server
+}
+
+// startTool runs a server of Debian's on a free port; the arguments have %d for it.
+func startTool(t *testing.T, ready string, command ...string) string {
+	t.Helper()
+	ports, err := serverprocess.FreePorts(1)
+	require.NoError(t, err)
+	address := "127.0.0.1:" + strconv.Itoa(ports[0])
+	for i := range command {
+		command[i] = strings.ReplaceAll(command[i], "ADDRESS", address)
+	}
+	c := exec.Command(command[0], command[1:]...)
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	c.Stdout, c.Stderr = log, log
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		_ = log.Close()
+	})
+	require.Eventually(t, func() bool {
+		answer, err := http.Get("http://" + address + ready)
+		if err != nil {
+			return false
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}, liveTimeout, 20*time.Millisecond, "%v", command)
+	return "http://" + address
+}
+
+func startAlertmanager(t *testing.T) string {
+	t.Helper()
+	config, err := filepath.Abs("../grafana/prometheus/alertmanager.yaml")
+	require.NoError(t, err)
+	return startTool(t, "/-/ready", "prometheus-alertmanager", "--config.file="+config, "--storage.path="+t.TempDir(),
+		"--web.listen-address=ADDRESS", "--cluster.listen-address=")
+}
+
+func startPrometheus(t *testing.T, target, manager string, more ...string) string {
+	t.Helper()
+	rules, err := filepath.Abs("../grafana/prometheus/rules.yaml")
+	require.NoError(t, err)
+	config := filepath.Join(t.TempDir(), "prometheus.yaml")
+	text := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
+		"alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}\n"+
+		"scrape_configs: [{job_name: %s, static_configs: [{targets: [%q]}]}]\n", rules, strings.TrimPrefix(manager, "http://"), jobName, target)
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	return startTool(t, "/-/ready", append([]string{"prometheus", "--config.file=" + config, "--storage.tsdb.path=" + t.TempDir(), "--web.listen-address=ADDRESS"}, more...)...)
+}
+
+func fetch(t *testing.T, address string) string {
+	t.Helper()
+	answer, err := http.Get(address)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// ask tells how many numbers a query gives; NaN is none.
+func ask(t *testing.T, prometheus, expr string) int {
+	t.Helper()
+	var answer struct {
+		Status, Error string
+		Data          struct {
+			Result []struct {
+				Value     []any
+				Histogram []any
+			}
+		}
+	}
+	text := fetch(t, prometheus+"/api/v1/query?query="+url.QueryEscape(expr))
+	require.NoError(t, json.Unmarshal([]byte(text), &answer), text)
+	require.Equal(t, "success", answer.Status, "%s: %s", expr, answer.Error)
+	count := 0
+	for _, r := range answer.Data.Result {
+		if len(r.Histogram) == 2 {
+			count++
+		}
+		if len(r.Value) == 2 {
+			if v, err := strconv.ParseFloat(r.Value[1].(string), 64); err == nil && !math.IsNaN(v) {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// requirePanels waits until each query of the wanted panels has shown something.
+func requirePanels(t *testing.T, form, prometheus string, wanted func(panel) bool) {
+	t.Helper()
+	missing := map[string]string{}
+	for _, b := range boards() {
+		for _, p := range b.panels() {
+			name := b.uid + ": " + p.title
+			for i, q := range p.queries {
+				if wanted(p) && unlit[name] == "" {
+					missing[fmt.Sprintf("%s (%d)", name, i)] = filled(q.expr)
+				}
+			}
+		}
+	}
+	asked := len(missing)
+	require.Eventually(t, func() bool {
+		for name, expr := range missing {
+			if ask(t, prometheus, expr) > 0 {
+				delete(missing, name)
+			}
+		}
+		return len(missing) == 0
+	}, liveTimeout, 500*time.Millisecond, "%s: these show nothing: %v", form, &missing)
+	t.Logf("%s: %d queries show something", form, asked)
+}
+
+// requireRules: Prometheus evaluates all of them without an error, and what is recorded is there.
+func requireRules(t *testing.T, prometheus string) {
+	t.Helper()
+	for _, r := range records() {
+		require.Eventually(t, func() bool { return ask(t, prometheus, r.name) > 0 }, liveTimeout, 100*time.Millisecond, r.name)
+	}
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Health, LastError string }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(fetch(t, prometheus+"/api/v1/rules")), &answer))
+	count := 0
+	for _, g := range answer.Data.Groups {
+		for _, r := range g.Rules {
+			require.Equal(t, "ok", r.Health, "%s: %s", r.Name, r.LastError)
+			count++
+		}
+	}
+	require.Equal(t, len(records())+len(alerts()), count)
+}
+
+// requireStatements runs the statements of business boards with Grafana's macros filled in.
+func requireStatements(t *testing.T, database string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	now := time.Now()
+	macros := strings.NewReplacer(
+		"$__timeGroupAlias(started_at, $__interval)", `date_bin('10 seconds', started_at, '2020-01-01') AS "time"`,
+		"$__timeGroupAlias(closed_at, $__interval)", `date_bin('10 seconds', closed_at, '2020-01-01') AS "time"`,
+		"$__unixEpochNanoFilter(start_ns)", fmt.Sprintf("start_ns BETWEEN %d AND %d", now.Add(-time.Hour).UnixNano(), now.Add(time.Hour).UnixNano()),
+		"$__unixEpochNanoFilter(close_key)", fmt.Sprintf("close_key BETWEEN %d AND %d", now.Add(-time.Hour).UnixNano(), now.Add(time.Hour).UnixNano()),
+		"$namespace_id", "%")
+	ran := 0
+	for _, p := range businessPostgres.panels() {
+		for _, s := range p.statements {
+			count := 0
+			require.Eventually(t, func() bool {
+				rows, err := conn.Query(t.Context(), macros.Replace(s.sql))
+				require.NoError(t, err)
+				for count = 0; rows.Next(); count++ {
+				}
+				require.NoError(t, rows.Err(), "%s: %s", p.title, s.sql)
+				return count > 0 || p.quiet != ""
+			}, liveTimeout, 100*time.Millisecond, "%s: %s", p.title, s.sql)
+			ran++
+		}
+	}
+	require.Greater(t, ran, 5)
+}

@@ -8,7 +8,7 @@ RACE := ./server/... ./visibility/...
 
 comma := ,
 
-.PHONY: build test prepare lint unit suites diff dev demo bench bench-vs bench-soak bench-elastic generate clean
+.PHONY: bench-search build test prepare lint unit suites diff dev demo bench bench-vs bench-soak bench-elastic generate clean
 
 build: ## bin/perdure
 	go build -trimpath -o bin/perdure ./cmd/perdure
@@ -48,6 +48,9 @@ bench-elastic: prepare ## what Elasticsearch takes of ready-made bulk requests, 
 
 bench-soak: build ## a long run: DURATION=2h, PERCENT=70 of the highest throughput, STORE=postgres
 	go run ./bench --binary bin/perdure --stores $(or $(STORE),postgres) --suite soak --duration $(or $(DURATION),1h) --percent $(or $(PERCENT),70) --out bench/results $(ARGS)
+
+bench-search: ## search over ROWS rows (10000000) in PostgreSQL: first pages, counts, writes, sizes; JSON on standard output
+	go run ./bench/search --rows $(or $(ROWS),10000000) --json $(ARGS)
 
 diff: build ## generated calls on ours and on the official tool's dev server; PERDURE_DIFF_SEEDS=200 for more
 	PERDURE_BINARY=$(CURDIR)/bin/perdure tests/differential/diff.sh

@@ -28,6 +28,7 @@ func Run(t *testing.T, features query.Features, open func(t *testing.T) visibili
 	tests := map[string]func(*testing.T, visibility.Store){
 		"Versions":       testVersions,
 		"Again":          testAgain,
+		"Inventory":      testInventory,
 		"VersionsBatch":  testVersionsBatch,
 		"Deletion":       testDeletion,
 		"WholeRecord":    testWholeRecord,

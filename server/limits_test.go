@@ -200,6 +200,10 @@ var triedElsewhere = map[string]string{
 	"outbound_pause":                 "outbound/queue_test.go:TestFailingDestinationIsLeftAlone",
 	"visibility_query_timeout":       "search/guard_test.go:TestQueryHasAnEnd",
 	"visibility_slow_query":          "search/guard_test.go:TestSlowQueryIsTold",
+	"visibility_queue_max":           "../visibility/indexer/classes_test.go:TestOffer",
+	"visibility_queue_bytes_max":     "../visibility/indexer/classes_test.go:TestBytesAreBounded",
+	"visibility_log_rows_max":        "history/feed_test.go:TestLostStoreIsRebuilt",
+	"dead_letters_max":               "search/letters_test.go:TestDeadLettersAreBounded",
 	"drainage_interval":              "rollout/rollout_test.go:TestDrainage",
 }
 

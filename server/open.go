@@ -15,6 +15,7 @@ import (
 	"perdure/server/store/postgres"
 	"perdure/server/store/sqlite"
 	"perdure/visibility"
+	visibilityelastic "perdure/visibility/elastic"
 	visibilitymemory "perdure/visibility/memory"
 	visibilitypostgres "perdure/visibility/postgres"
 	visibilitysqlite "perdure/visibility/sqlite"
@@ -66,14 +67,6 @@ func openStore(ctx context.Context, storeURL string, shards int, logger *slog.Lo
 	return s, nil
 }
 
-// visibilityURL is where search records live: in the store unless said otherwise.
-func visibilityURL(c config.Config) string {
-	if c.Visibility != "" {
-		return c.Visibility
-	}
-	return c.Store
-}
-
 // OpenVisibility opens the store of search records and brings its schema up to date, which takes minutes where millions of
 // records change their form.
 func OpenVisibility(ctx context.Context, storeURL string) (visibility.Store, error) {
@@ -86,6 +79,8 @@ func OpenVisibility(ctx context.Context, storeURL string) (visibility.Store, err
 		s, err = visibilitysqlite.Open(ctx, storeURL, visibilitysqlite.Options{})
 	case "postgres":
 		s, err = visibilitypostgres.Open(ctx, storeURL, visibilitypostgres.Options{})
+	case "elasticsearch+http", "elasticsearch+https":
+		s, err = openElastic(ctx, storeURL)
 	default:
 		err = errKind
 	}
@@ -93,6 +88,26 @@ func OpenVisibility(ctx context.Context, storeURL string) (visibility.Store, err
 		return nil, &StoreError{"visibility store", Where(storeURL), err}
 	}
 	return s, nil
+}
+
+// openElastic reads a URL such as elasticsearch+http://user:password@host:9200,other:9200/PREFIX?refresh=1s.
+func openElastic(ctx context.Context, storeURL string) (visibility.Store, error) {
+	parsed, err := url.Parse(storeURL)
+	if err != nil {
+		return nil, errors.New("cannot be read as a URL")
+	}
+	options := visibilityelastic.Options{User: parsed.User.Username(), Prefix: strings.Trim(parsed.Path, "/")}
+	options.Password, _ = parsed.User.Password()
+	scheme := strings.TrimPrefix(parsed.Scheme, "elasticsearch+")
+	for _, host := range strings.Split(parsed.Host, ",") {
+		options.URLs = append(options.URLs, scheme+"://"+host)
+	}
+	if text := parsed.Query().Get("refresh"); text != "" {
+		if options.Refresh, err = time.ParseDuration(text); err != nil {
+			return nil, fmt.Errorf("refresh=%q is no duration", text)
+		}
+	}
+	return visibilityelastic.Open(ctx, options)
 }
 
 // StoreError tells that a store cannot be opened.
@@ -115,7 +130,7 @@ func OpenStores(ctx context.Context, c config.Config, logger *slog.Logger) (stor
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := OpenVisibility(ctx, visibilityURL(c))
+	v, err := OpenVisibility(ctx, searchURL(c))
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}

@@ -83,7 +83,7 @@ func (n *node) run(ctx context.Context, ports *listeners) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.grpc.Serve(ports.grpc) })
 	n.serve(ctx, group, ports.http, n.services.api)
-	n.serve(ctx, group, ports.metrics, telemetry.NewHandler(n.options.Metrics, n.healthy))
+	n.serve(ctx, group, ports.metrics, n.services.operations().handler(telemetry.NewHandler(n.options.Metrics, n.healthy)))
 	ready := n.ready(ports)
 	if ports.page != nil {
 		n.serve(ctx, group, ports.page, pageHandler(ready))

@@ -24,26 +24,24 @@ import (
 	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
-	"perdure/visibility/indexer"
 )
 
 // services are the parts of a node, each started after those it needs.
 type services struct {
-	store      store.Store
-	database   *databaseWatch
-	visibility visibility.Store
-	indexer    *indexer.Indexer
-	feeds      []history.Feed
-	namespaces *namespace.Registry
-	rollout    *rollout.Service
-	matching   *matching.Engine
-	buildIDs   *buildids.Book
-	views      *views.Book
-	history    *history.Engine
-	outbound   *outbound.Queue
-	worker     *worker.Service
-	frontend   *frontend.Frontend
-	api        http.Handler
+	store        store.Store
+	database     *databaseWatch
+	visibility   visibility.Store
+	searchStores searchStores
+	namespaces   *namespace.Registry
+	rollout      *rollout.Service
+	matching     *matching.Engine
+	buildIDs     *buildids.Book
+	views        *views.Book
+	history      *history.Engine
+	outbound     *outbound.Queue
+	worker       *worker.Service
+	frontend     *frontend.Frontend
+	api          http.Handler
 }
 
 // startServices opens the stores, takes the shards and makes ready to serve.
@@ -61,7 +59,6 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 	if err := s.openStores(ctx, c, o); err != nil {
 		return err
 	}
-	s.namespaces = namespace.New(s.store, o.Logger)
 	if err := prepareNamespaces(ctx, s.namespaces, c); err != nil {
 		return err
 	}
@@ -83,17 +80,13 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 	}
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
 	s.database = watchDatabase(opened, o.Logger, o.Metrics)
-	found, err := OpenVisibility(ctx, visibilityURL(c))
+	s.namespaces = namespace.New(s.store, o.Logger)
+	s.searchStores, err = openSearchStores(ctx, c, s.store, o.Logger, o.Metrics)
 	if err != nil {
 		return err
 	}
-	observePools(found, o.Metrics)
-	s.visibility = search.Guard(found, searchConfig(c.Limits, o))
-	s.indexer = indexer.New(indexer.Config{Store: found, Logger: o.Logger, Metrics: o.Metrics})
-	s.feeds = []history.Feed{{
-		Name: "main", Indexer: s.indexer, Store: found, Reads: true, First: true,
-		Volatile: schemeOf(visibilityURL(c)) == "memory" && schemeOf(c.Store) != "memory",
-	}}
+	s.visibility = search.Guard(s.searchStores.route(c, s.namespaces, o.Metrics), searchConfig(c.Limits, o))
+	s.searchStores.startIndexers(c, o.Logger, o.Metrics)
 	return nil
 }
 
@@ -110,7 +103,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits, refreshAfter(singleOwner(c.Store))),
 	})
 	engine, err := history.New(history.Config{
-		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.feeds, Outbound: s.outbound,
+		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.searchStores.feeds(c), FeedRowsMax: int64(c.Limits.VisibilityLogRowsMax), Outbound: s.outbound,
 		Deployments: s.rollout,
 		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
@@ -261,15 +254,14 @@ func (s *services) stop(ctx context.Context) error {
 	if s.history != nil {
 		note("stop history", s.history.Stop(ctx))
 	}
-	if s.indexer != nil {
-		short, done := context.WithTimeout(ctx, indexTimeout)
-		defer done()
-		note("stop the indexer", s.indexer.Close(short))
-	}
+	short, done := context.WithTimeout(ctx, indexTimeout)
+	defer done()
+	note("stop the indexers", s.searchStores.stopIndexers(short))
 	s.database.Stop()
 	if s.visibility != nil {
-		note("close the visibility store", s.visibility.Close())
+		note("end searches", s.visibility.Close())
 	}
+	note("close the search stores", s.searchStores.close())
 	if s.store != nil {
 		note("close the store", s.store.Close())
 	}

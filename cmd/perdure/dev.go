@@ -23,6 +23,10 @@ type devCommand struct {
 	Store      string `placeholder:"URL" help:"Store to use instead: sqlite:///file or postgres://user:password@host/database."`
 	Visibility string `placeholder:"URL" help:"Store of search records; without it, the store."`
 
+	SearchStore  []string `sep:"none" placeholder:"NAME=URL" help:"Several stores of search records instead, such as sql=sqlite:///file or es=elasticsearch+http://host:9200. Repeatable."`
+	SearchReads  string   `placeholder:"NAME" help:"The one that answers searches."`
+	SearchShadow string   `placeholder:"NAME" help:"One to which searches are sent as well, to compare its answers."`
+
 	Namespace       []string `short:"n" sep:"none" placeholder:"NAME" help:"Namespace to register beside \"default\". Repeatable."`
 	SearchAttribute []string `sep:"none" placeholder:"NAME=TYPE" help:"Search attribute of these namespaces: Text, Keyword, Int, Double, Bool, Datetime or KeywordList. Repeatable."`
 	DynamicConfig   []string `name:"dynamic-config-value" sep:"none" placeholder:"KEY=VALUE" help:"Limit or feature to change, by the key scripts know, such as limit.blobSize.error=1048576. Repeatable."`
@@ -70,6 +74,9 @@ func (d *devCommand) config(c *console) (config.Config, error) {
 		return settings, err
 	}
 	settings.Store, settings.Visibility = storeURL, d.Visibility
+	if settings.Search, err = d.search(); err != nil {
+		return settings, err
+	}
 	settings.Listen = config.Listen{IP: d.IP, GRPCPort: d.Port, HTTPPort: d.HTTPPort, MetricsPort: d.MetricsPort}
 	settings.Log = config.Log{Level: d.LogLevel, Format: d.LogFormat}
 	settings.Namespaces = append([]string{"default"}, d.Namespace...)
@@ -97,6 +104,15 @@ func (d *devCommand) storeURL() (string, error) {
 		return "", fmt.Errorf("--db-filename: %w", err)
 	}
 	return (&url.URL{Scheme: "sqlite", Path: path}).String(), nil
+}
+
+func (d *devCommand) search() (config.Search, error) {
+	found := config.Search{Reads: d.SearchReads, Shadow: d.SearchShadow}
+	var err error
+	if len(d.SearchStore) > 0 {
+		found.Stores, err = pairs("--search-store", "NAME=URL", d.SearchStore)
+	}
+	return found, err
 }
 
 // setDynamic sets the limits and features this server has. A key it lacks is worth a line

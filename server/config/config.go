@@ -25,6 +25,7 @@ const shardsMax = 4096
 type Config struct {
 	Store            string            `doc:"Where executions live: sqlite:///path/to/file, postgres://user:password@host/database, or memory: for trials."`
 	Visibility       string            `doc:"Where search records live; empty: in the store. Same forms as store."`
+	Search           Search            `doc:"Several stores of search records at once; instead of visibility."`
 	Shards           int               `default:"4" doc:"Number of shards of a store that is created now; an existing store keeps its own."`
 	Listen           Listen            `doc:"Addresses to serve on."`
 	Log              Log               `doc:"Log lines on standard error."`
@@ -89,7 +90,8 @@ func (c *Config) OwnerAddress() string {
 func (c *Config) Validate() error {
 	return errors.Join(
 		checkStoreURL("store", c.Store, true),
-		checkStoreURL("visibility", c.Visibility, false),
+		checkSearchURL("visibility", c.Visibility),
+		c.validateSearch(),
 		c.Listen.validate(),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error", "never"),
 		oneOf("log.format", c.Log.Format, "text", "json"),

@@ -164,3 +164,31 @@ func FuzzParseNeverPanics(f *testing.F) {
 		_ = parse(&c, "p.yaml", []byte(text))
 	})
 }
+
+func TestSearchStores(t *testing.T) {
+	c, err := load(t, "store: postgres://db/perdure\nsearch:\n  stores: {sql: \"\", es: elasticsearch+https://u:secret@a:9200,b:9200/runs?refresh=500ms}\n  reads: sql\n  namespace_reads: {orders: es}\n  shadow: es\n")
+	require.NoError(t, err)
+	require.Equal(t, []SearchStore{
+		{"es", "elasticsearch+https://u:secret@a:9200,b:9200/runs?refresh=500ms", true}, {"sql", "postgres://db/perdure", true},
+	}, c.SearchStores())
+	require.Equal(t, "sql", c.SearchReads())
+
+	c, err = load(t, "store: postgres://db/perdure\nvisibility: elasticsearch+http://a:9200\n")
+	require.NoError(t, err)
+	require.Equal(t, []SearchStore{{MainStore, "elasticsearch+http://a:9200", true}}, c.SearchStores())
+
+	for text, want := range map[string]string{
+		"search: {stores: {a: \"\", b: \"\"}}":                      "which of the stores",
+		"search: {stores: {a: \"\"}, reads: c}":                     `no search store "c"`,
+		"search: {stores: {a: \"\"}, shadow: c}":                    `no search store "c"`,
+		"search: {stores: {a: \"\"}, namespace_reads: {orders: c}}": `no search store "c"`,
+		"search: {stores: {A: \"\"}}":                               "is no name",
+		"search: {stores: {a: elasticsearch+http:}}":                "cannot be read",
+		"search: {stores: {a: \"mysql://secret@b\"}}":               "no store URL",
+		"search: {stores: {a: \"\"}}\nvisibility: sqlite:///file":   "excludes",
+	} {
+		_, err := load(t, "store: postgres://db/perdure\n"+text+"\n")
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "secret")
+	}
+}

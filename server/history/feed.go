@@ -22,6 +22,7 @@ type Indexer interface {
 // Feed is a visibility store that hears of every change.
 type Feed struct {
 	Name    string // under which its cursors are kept
+	Label   string // in metrics; Name without one
 	Indexer Indexer
 	// Store is what the indexer writes to, for repairs.
 	Store visibility.Store

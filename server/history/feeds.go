@@ -24,7 +24,10 @@ type feed struct {
 
 func newFeed(e *Engine, f Feed) *feed {
 	made := &feed{Feed: f, engine: e, wake: make(chan struct{}, 1)}
-	label := metrics.Store{Store: f.Name}
+	if f.Label == "" {
+		made.Label = f.Name
+	}
+	label := metrics.Store{Store: made.Label}
 	oldest, behind := metrics.VisibilityOldest.In(e.cfg.Metrics, label), metrics.VisibilityBehind.In(e.cfg.Metrics, label)
 	e.cfg.Metrics.OnScrape(func() {
 		status := made.status()

@@ -44,6 +44,7 @@ type rebuildJob struct {
 	RebuildRequest
 	Reason    string             `json:"reason"`
 	After     store.ExecutionKey `json:"after"` // all runs up to here are in the store
+	Last      int64              `json:"last"`  // the last run's number when it began; the log tells of later ones
 	Scanned   int64              `json:"scanned"`
 	StartedAt time.Time          `json:"started_at"`
 }
@@ -117,6 +118,9 @@ func (f *feed) rebuildOnce(ctx context.Context) (again bool, err error) {
 	case job == nil:
 		return false, nil
 	}
+	if job.Last == 0 { // from here on the log tells of every run
+		job.Last = f.engine.lastExec()
+	}
 	w := &rebuildWork{feed: f, job: job, version: version, turn: turn}
 	if err := w.run(ctx); errors.Is(err, errAnew) {
 		return true, nil
@@ -153,6 +157,11 @@ func (f *feed) beginAnew(ctx context.Context, asked *RebuildRequest, lost []*rea
 	f.note(func(p *RebuildProgress) {
 		*p = RebuildProgress{Phase: "waiting", Reason: job.Reason, StartedAt: job.StartedAt}
 	})
+	if preparer, ok := f.Store.(interface{ Prepare(context.Context) error }); ok { // its index may be gone
+		if err := preparer.Prepare(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
 	if err := f.Indexer.Flush(ctx); err != nil { // what waits is no sign of life, what is written is
 		return nil, 0, err
 	}
@@ -168,7 +177,7 @@ func (f *feed) beginAnew(ctx context.Context, asked *RebuildRequest, lost []*rea
 	for _, r := range lost {
 		r.resume()
 	}
-	metrics.VisibilityRebuilds.In(f.engine.cfg.Metrics, metrics.VisibilityReason{Store: f.Name, Reason: job.Reason}).Inc()
+	metrics.VisibilityRebuilds.In(f.engine.cfg.Metrics, metrics.VisibilityReason{Store: f.Label, Reason: job.Reason}).Inc()
 	f.engine.cfg.Logger.Info("search is rebuilt from the executions", "store", f.Name, "reason", job.Reason)
 	return job, version, nil
 }
@@ -237,6 +246,26 @@ func (w *rebuildWork) mustBeginAnew() bool {
 	return w.feed.restarts != w.turn
 }
 
+// lastExec is the number of the newest run of this node.
+func (e *Engine) lastExec() (last int64) {
+	for _, s := range e.owned() {
+		s.mu.Lock()
+		last = max(last, s.nextExec)
+		s.mu.Unlock()
+	}
+	return last
+}
+
+// older cuts off the runs that began after the rebuild.
+func (w *rebuildWork) older(rows []*store.Execution) []*store.Execution {
+	for i, row := range rows {
+		if row.Key.Exec > w.job.Last {
+			return rows[:i]
+		}
+	}
+	return rows
+}
+
 // scan hands all runs over, page by page; while one is written the next is read.
 func (w *rebuildWork) scan(ctx context.Context) error {
 	var before *scannedPage
@@ -249,7 +278,7 @@ func (w *rebuildWork) scan(ctx context.Context) error {
 			return err
 		}
 		var page *scannedPage
-		if len(rows) > 0 {
+		if rows = w.older(rows); len(rows) > 0 {
 			if page, err = w.hand(ctx, rows); err != nil {
 				return err
 			}
@@ -319,7 +348,7 @@ func (w *rebuildWork) settle(ctx context.Context, page *scannedPage) error {
 		return ctx.Err()
 	}
 	w.job.After, w.job.Scanned = page.last, w.job.Scanned+int64(page.runs)
-	metrics.VisibilityRebuilt.In(w.feed.engine.cfg.Metrics, metrics.Store{Store: w.feed.Name}).Add(float64(page.runs))
+	metrics.VisibilityRebuilt.In(w.feed.engine.cfg.Metrics, metrics.Store{Store: w.feed.Label}).Add(float64(page.runs))
 	w.feed.note(func(p *RebuildProgress) {
 		p.Scanned = w.job.Scanned
 		p.Rate = float64(w.job.Scanned-w.first) / time.Since(w.began).Seconds()

@@ -12,6 +12,9 @@ type VisibilityQuery struct{ Store, API, Shape, Outcome string }
 // VisibilityFailure labels a record that a store did not take. Class is busy, blocked or refused.
 type VisibilityFailure struct{ Store, Class string }
 
+// VisibilityCompared labels a search that two stores answered. Store is the one that was asked as well.
+type VisibilityCompared struct{ Store, API, Outcome string }
+
 // VisibilityReason labels what a store has to be rebuilt for.
 type VisibilityReason struct{ Store, Reason string }
 
@@ -43,6 +46,9 @@ var (
 	// VisibilityRebuilt counts what rebuilds have gone through.
 	VisibilityRebuilt = counter[Store](Def{Domain: Visibility, Name: "perdure_visibility_rebuilt_total", Unit: "runs",
 		Help: "Runs that rebuilds have read from the executions."})
+	// VisibilityShadow counts compared searches.
+	VisibilityShadow = counter[VisibilityCompared](Def{Domain: Visibility, Name: "perdure_visibility_shadow_total", Unit: "queries",
+		Help: "Searches that were also sent to the shadow store, by outcome (same, different, error, skipped)."})
 	// VisibilityOldest tells how far behind the indexer is.
 	VisibilityOldest = gauge[Store](Def{Domain: Visibility, Name: "perdure_visibility_oldest_pending_seconds", Unit: "seconds",
 		Help: "Age of the oldest change that is not in the store, in memory or in the log."})

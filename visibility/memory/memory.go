@@ -37,6 +37,13 @@ func New() *Store {
 	return &Store{entries: map[runKey]entry{}, deleted: map[runKey]bool{}, now: time.Now}
 }
 
+// Wipe forgets everything, as if the store had been lost.
+func (s *Store) Wipe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries, s.deleted = map[runKey]entry{}, map[runKey]bool{}
+}
+
 // Name implements visibility.Store.
 func (s *Store) Name() string { return "memory" }
 

@@ -166,7 +166,7 @@ func FuzzParseNeverPanics(f *testing.F) {
 }
 
 func TestSearchStores(t *testing.T) {
-	c, err := load(t, "store: postgres://db/perdure\nsearch:\n  stores: {sql: \"\", es: elasticsearch+https://u:secret@a:9200,b:9200/runs?refresh=500ms}\n  reads: sql\n  namespace_reads: {orders: es}\n  shadow: es\n")
+	c, err := load(t, "store: postgres://db/perdure\nsearch:\n  stores: {sql: \"\", es: \"elasticsearch+https://u:secret@a:9200,b:9200/runs?refresh=500ms\"}\n  reads: sql\n  namespace_reads: {orders: es}\n  shadow: es\n")
 	require.NoError(t, err)
 	require.Equal(t, []SearchStore{
 		{"es", "elasticsearch+https://u:secret@a:9200,b:9200/runs?refresh=500ms", true}, {"sql", "postgres://db/perdure", true},
@@ -183,7 +183,7 @@ func TestSearchStores(t *testing.T) {
 		"search: {stores: {a: \"\"}, shadow: c}":                    `no search store "c"`,
 		"search: {stores: {a: \"\"}, namespace_reads: {orders: c}}": `no search store "c"`,
 		"search: {stores: {A: \"\"}}":                               "is no name",
-		"search: {stores: {a: elasticsearch+http:}}":                "cannot be read",
+		"search: {stores: {a: \"elasticsearch+http:\"}}":            "cannot be read",
 		"search: {stores: {a: \"mysql://secret@b\"}}":               "no store URL",
 		"search: {stores: {a: \"\"}}\nvisibility: sqlite:///file":   "excludes",
 	} {

@@ -15,6 +15,7 @@ import (
 	"perdure/server/store"
 	"perdure/visibility"
 	"perdure/visibility/audit"
+	"perdure/visibility/inside"
 )
 
 // Operation is what an operator asks of the stores of search records.
@@ -49,10 +50,27 @@ type Operations struct {
 	stores     searchStores
 	namespaces *namespace.Registry
 	engine     *history.Engine // nil: no server runs here
+	looks      map[string]inside.Look
 }
 
 func (s *services) operations() *Operations {
-	return &Operations{records: s.store, stores: s.searchStores, namespaces: s.namespaces, engine: s.history}
+	return &Operations{records: s.store, stores: s.searchStores, namespaces: s.namespaces, engine: s.history, looks: s.looks}
+}
+
+// source reads the executions.
+func (o *Operations) source(ctx context.Context) history.RunSource {
+	return history.RunSource{Store: o.records, Look: func(namespaceID string) *inside.Look {
+		ns, err := o.namespaces.ByID(ctx, namespaceID)
+		if err != nil {
+			return nil // rather nothing than what a namespace does not allow
+		}
+		for _, name := range []string{ns.Name, config.EveryNamespace} {
+			if look, named := o.looks[name]; named {
+				return &look
+			}
+		}
+		return nil
+	}}
 }
 
 // OpenOperations opens the stores of a configuration. It takes no leases, so a server may run beside it where the stores allow that.
@@ -64,7 +82,7 @@ func OpenOperations(ctx context.Context, c config.Config, logger *slog.Logger, r
 	if err != nil {
 		return nil, err
 	}
-	o := &Operations{records: records, namespaces: namespace.New(records, logger)}
+	o := &Operations{records: records, namespaces: namespace.New(records, logger), looks: c.Search.Looks()}
 	o.stores, err = openSearchStores(ctx, c, records, logger, reg)
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -157,7 +175,7 @@ func (o *Operations) Audit(ctx context.Context, op Operation, tell func(audit.Di
 	if !ok {
 		return audit.Summary{}, fmt.Errorf("%w: the store %s cannot be compared", ErrOperation, s.Name)
 	}
-	source := history.RunSource{Store: o.records}
+	source := o.source(ctx)
 	summary, err := audit.Compare(ctx, audit.Config{
 		Source: source, Inventory: inventory, Store: s.store, NamespaceID: id, Sample: op.Sample,
 		Report: func(d audit.Difference) error {
@@ -239,7 +257,7 @@ func (o *Operations) RetryDeadLetters(ctx context.Context, op Operation) (DeadLe
 	}
 	var pending sync.WaitGroup
 	for _, letter := range letters {
-		rec, exists, err := (history.RunSource{Store: o.records}).Record(ctx, letter.NamespaceID, letter.WorkflowID, letter.RunID)
+		rec, exists, err := o.source(ctx).Record(ctx, letter.NamespaceID, letter.WorkflowID, letter.RunID)
 		if err != nil {
 			return result, err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"perdure/server/config"
@@ -174,8 +175,12 @@ func TestAuditAndRepair(t *testing.T) {
 		require.NoError(t, err)
 		runs[id] = r.RunId
 	}
-	_, err := o.TerminateWorkflowExecution(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "stale"}})
-	require.NoError(t, err)
+	for _, id := range []string{"whole", "stale"} {
+		_, err := o.TerminateWorkflowExecution(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{
+			Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
+		})
+		require.NoError(t, err)
+	}
 	require.NoError(t, o.services.history.Fresh(t.Context()))
 	b := o.services.searchStores.named("b")
 	require.NoError(t, b.indexer.Flush(t.Context()))
@@ -188,7 +193,9 @@ func TestAuditAndRepair(t *testing.T) {
 		case runs["missing"]:
 			continue
 		case runs["stale"]:
-			rec.Version--
+			rec.Version, rec.Status, rec.CloseTime = rec.Version-1, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, time.Time{}
+		case runs["whole"]:
+			rec.Version-- // says the same
 		}
 		require.NoError(t, b.store.Write(t.Context(), []*visibility.Record{&rec}))
 	}

@@ -24,6 +24,7 @@ import (
 	"perdure/server/worker"
 	"perdure/server/workers"
 	"perdure/visibility"
+	"perdure/visibility/inside"
 )
 
 // services are the parts of a node, each started after those it needs.
@@ -32,6 +33,7 @@ type services struct {
 	database     *databaseWatch
 	visibility   visibility.Store
 	searchStores searchStores
+	looks        map[string]inside.Look // what search may look at, by namespace
 	namespaces   *namespace.Registry
 	rollout      *rollout.Service
 	matching     *matching.Engine
@@ -81,6 +83,7 @@ func (s *services) openStores(ctx context.Context, c config.Config, o Options) e
 	s.store = instrument(opened, schemeOf(c.Store), o.Metrics)
 	s.database = watchDatabase(opened, o.Logger, o.Metrics)
 	s.namespaces = namespace.New(s.store, o.Logger)
+	s.looks = c.Search.Looks()
 	s.searchStores, err = openSearchStores(ctx, c, s.store, o.Logger, o.Metrics)
 	if err != nil {
 		return err

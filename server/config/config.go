@@ -25,14 +25,13 @@ const shardsMax = 4096
 type Config struct {
 	Store            string            `doc:"Where executions live: sqlite:///path/to/file, postgres://user:password@host/database, or memory: for trials."`
 	Visibility       string            `doc:"Where search records live; empty: in the store. Same forms as store."`
-	Search           Search            `doc:"Several stores of search records at once; instead of visibility."`
 	Shards           int               `default:"4" doc:"Number of shards of a store that is created now; an existing store keeps its own."`
 	Listen           Listen            `doc:"Addresses to serve on."`
 	Log              Log               `doc:"Log lines on standard error."`
 	Metrics          Metrics           `doc:"What /metrics shows."`
 	Namespaces       []string          `doc:"Namespaces to register at start when they do not exist."`
 	SearchAttributes map[string]string `doc:"Custom search attributes (name: type) of the namespaces above; types are Text, Keyword, Int, Double, Bool, Datetime, KeywordList."`
-	Search           Search            `doc:"What search looks at inside runs."`
+	Search           Search            `doc:"Several stores of search records at once, instead of visibility, and what search looks at inside runs."`
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
 	Limits           Limits            `doc:"Limits, see docs/limits.md."`
 	Features         Features          `doc:"Switches, see docs/limits.md."`

@@ -10,14 +10,6 @@ import (
 	"strings"
 )
 
-// Search names several stores of search records. Each hears of every change; a store that is new is filled from the executions.
-type Search struct {
-	Stores         map[string]string `doc:"Name and URL of each store of search records: the forms of store, empty for the store itself, or elasticsearch+http://user:password@host:9200/PREFIX?refresh=1s (or +https; PREFIX begins the names of indexes, refresh is how late a record may be found). Without any there is one, named main, that visibility gives."`
-	Reads          string            `doc:"The store that answers searches; needed when there are several."`
-	NamespaceReads map[string]string `doc:"Namespaces (name: store) whose searches another store answers."`
-	Shadow         string            `doc:"A store to which searches are sent as well, to compare its answers; perdure_visibility_shadow_total counts them."`
-}
-
 // SearchStore is one store of search records.
 type SearchStore struct {
 	Name  string

@@ -23,6 +23,8 @@ type Source interface {
 	Runs(ctx context.Context, f func(Run) error) error
 	// Run looks for one run.
 	Run(ctx context.Context, namespaceID, workflowID, runID string) (run Run, exists bool, err error)
+	// Record makes the search record of a run.
+	Record(ctx context.Context, namespaceID, workflowID, runID string) (rec *visibility.Record, exists bool, err error)
 }
 
 // Run is one run as it is.
@@ -37,7 +39,7 @@ type Kind string
 
 const (
 	Missing Kind = "missing" // the store lacks the run
-	Stale   Kind = "stale"   // the store has an older version
+	Stale   Kind = "stale"   // the store has an older version, which tells something else
 	Orphan  Kind = "orphan"  // the store has a run that does not exist
 )
 

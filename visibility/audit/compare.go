@@ -8,6 +8,9 @@ import (
 	"slices"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	"google.golang.org/protobuf/proto"
+
 	"perdure/visibility"
 	"perdure/visibility/attr"
 	"perdure/visibility/query"
@@ -98,16 +101,53 @@ func (a *comparison) confirm(ctx context.Context, suspects []Difference) error {
 		return ctx.Err()
 	}
 	for _, d := range expected {
-		version, err := a.versionOf(ctx, d.NamespaceID, d.RunID)
+		stored, err := a.shown(ctx, d.NamespaceID, d.RunID)
 		if err != nil {
 			return err
 		}
-		d.Stored = version
+		if stored != nil {
+			d.Stored = stored.Version
+		}
+		same, err := a.tellsTheSame(ctx, d, stored)
+		if err != nil {
+			return err
+		}
+		if same {
+			continue
+		}
 		if err := a.judge(d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellsTheSame tells whether an older record says what a new one would: not every change of a run is one for search.
+func (a *comparison) tellsTheSame(ctx context.Context, d Difference, stored *visibility.Record) (bool, error) {
+	if d.Kind == Orphan || stored == nil || stored.Version >= d.Version {
+		return false, nil
+	}
+	now, exists, err := a.Source.Record(ctx, d.NamespaceID, d.WorkflowID, d.RunID)
+	return err == nil && exists && same(stored, now), err
+}
+
+// same compares what is to be in search at once; counts and what is pending follow later.
+func same(a, b *visibility.Record) bool {
+	return a.WorkflowType == b.WorkflowType && a.TaskQueue == b.TaskQueue && a.Status == b.Status &&
+		a.StartTime.Equal(b.StartTime) && a.ExecutionTime.Equal(b.ExecutionTime) && a.CloseTime.Equal(b.CloseTime) &&
+		sameFields(a.Memo.GetFields(), b.Memo.GetFields()) &&
+		sameFields(a.SearchAttributes.GetIndexedFields(), b.SearchAttributes.GetIndexedFields())
+}
+
+func sameFields(a, b map[string]*commonpb.Payload) bool {
+	for _, pair := range [][2]map[string]*commonpb.Payload{{a, b}, {b, a}} {
+		for name, payload := range pair[0] {
+			if !attr.IsBuiltIn(name) && !proto.Equal(payload, pair[1][name]) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (a *comparison) judge(d Difference) error {
@@ -128,18 +168,18 @@ func (a *comparison) judge(d Difference) error {
 	return a.Report(d)
 }
 
-// versionOf is the version that the store shows of a run; 0 when it shows none.
-func (a *comparison) versionOf(ctx context.Context, namespaceID, runID string) (int64, error) {
+// shown is what the store shows of a run; nil when it shows none.
+func (a *comparison) shown(ctx context.Context, namespaceID, runID string) (*visibility.Record, error) {
 	q := &query.Query{Where: query.And2(
 		&query.Compare{Field: query.Field{Name: attr.RunID}, Op: query.Equal, Value: query.Value{Kind: query.String, String: runID}}, anyDivision())}
 	if err := query.CheckList(q, nil); err != nil {
-		return 0, err
+		return nil, err
 	}
 	found, _, err := a.Store.List(ctx, visibility.ListRequest{NamespaceID: namespaceID, Query: q, PageSize: 1})
 	if err != nil || len(found) == 0 {
-		return 0, err
+		return nil, err
 	}
-	return found[0].Version, nil
+	return found[0], nil
 }
 
 // anyDivision mentions the division, so that runs which have one are not left out.

@@ -387,7 +387,7 @@ func attributeValues() map[string]attributeValue {
 	for kind, json := range map[string]string{
 		"Bool": "true", "Int": "1", "Double": "1", "Datetime": `"2020-01-01T00:00:00Z"`, "Keyword": `"x"`, "KeywordList": `["x"]`, "Text": `"x"`,
 	} {
-		for i := range attr.MaxOfOneType {
+		for i := range 3 {
 			values[fmt.Sprint(kind, i)] = attributeValue{kind, json}
 		}
 	}
@@ -412,12 +412,9 @@ var fixedLimits = []limitCase{
 		},
 	},
 	{
-		row: "Search attributes of a namespace of type Keyword", limit: attr.MaxKeywords, past: tooManyOf(attr.MaxKeywords, "Keyword"),
-		try: func(s *trial, n int64) string { return s.addAttributes(n, enumspb.INDEXED_VALUE_TYPE_KEYWORD) },
-	},
-	{
-		row: "Search attributes of a namespace of each other type", limit: attr.MaxOfOneType, past: tooManyOf(attr.MaxOfOneType, "KeywordList"),
-		try: func(s *trial, n int64) string { return s.addAttributes(n, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST) },
+		row: "Search attributes of a namespace", limit: attr.MaxCustom,
+		past: "InvalidArgument: Unable to create search attributes: cannot have more than 1000 search attributes.",
+		try:  func(s *trial, n int64) string { return s.addAttributes(n, enumspb.INDEXED_VALUE_TYPE_KEYWORD) },
 	},
 	{
 		row: "One search attribute's value", limit: int64(attr.MaxValueBytes), past: "InvalidArgument: search attribute Text0 value size 2049 exceeds size limit 2048",
@@ -609,10 +606,6 @@ var fixedLimits = []limitCase{
 			return "ok"
 		},
 	},
-}
-
-func tooManyOf(most int, kind string) string {
-	return fmt.Sprintf("InvalidArgument: Unable to create search attributes: cannot have more than %d search attribute of type %s.", most, kind)
 }
 
 // addAttributes adds n search attributes of a type to a new namespace.

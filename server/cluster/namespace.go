@@ -23,6 +23,7 @@ type Namespace struct {
 	BadBinaries      map[string]*namespacepb.BadBinaryInfo
 	CreatedAt        time.Time
 	SearchAttributes attr.Types // custom attributes by the user's name
+	AttributeKeys    attr.Keys  // under which stores have the custom attributes
 	Version          int64      // of the stored record
 	// RemoveAfter is when the record of a deleted namespace may go; zero: it is not deleted.
 	RemoveAfter time.Time

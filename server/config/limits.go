@@ -170,8 +170,7 @@ var fixedLimits = []struct {
 	why   string
 }{
 	{"Search attributes of one run", attr.MaxKeys, "keys", "Each is an index entry."},
-	{"Search attributes of a namespace of type Keyword", attr.MaxKeywords, "attributes", "As clients know it; each is an index of the search store."},
-	{"Search attributes of a namespace of each other type", attr.MaxOfOneType, "attributes", "Likewise."},
+	{"Search attributes of a namespace", attr.MaxCustom, "attributes", "They are one record, which each search and each start looks into; of no type is there a fixed number."},
 	{"One search attribute's value", attr.MaxValueBytes, "bytes", "Index entries have bounded size in every store."},
 	{"All search attributes of one run", attr.MaxTotalBytes, "bytes", "A list carries them all."},
 	{"Message of a run's last failure that search keeps", execution.SeenFailureBytesMax, "bytes", "The state is written with each transition, and search answers with few words of it."},

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/activity"
-	"perdure/visibility/attr"
 )
 
 const badContinue = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
@@ -240,7 +239,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	timeouts := normaliseRunTimeouts(nil, s.WorkflowRunTimeout, s.WorkflowTaskTimeout, t.env.Limits)
 	s.WorkflowTaskTimeout = durationpb.New(timeouts.task)
 	s.Input, s.Header, s.Memo = a.Input, a.Header, a.Memo
-	s.SearchAttributes = attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes)
+	s.SearchAttributes = t.env.Namespace.canonical(a.SearchAttributes)
 	s.RetryPolicy, s.CronSchedule = nil, a.CronSchedule
 	if a.RetryPolicy != nil {
 		s.RetryPolicy = activity.FillRetryPolicy(a.RetryPolicy)

@@ -13,7 +13,6 @@ import (
 
 	"perdure/server/activity"
 	"perdure/server/match"
-	"perdure/visibility/attr"
 )
 
 const (
@@ -66,7 +65,7 @@ func (t *transition) childInitiated(b *batch, a *commandpb.StartChildWorkflowExe
 		WorkflowExecutionTimeout: activity.Capped(a.WorkflowExecutionTimeout), WorkflowRunTimeout: durationpb.New(timeouts.run), WorkflowTaskTimeout: durationpb.New(timeouts.task),
 		ParentClosePolicy: a.ParentClosePolicy, Control: a.Control, WorkflowTaskCompletedEventId: b.completedID,
 		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: a.Memo,
-		SearchAttributes: attr.Canonical(t.env.Namespace.SearchAttributes, a.SearchAttributes), Priority: a.Priority,
+		SearchAttributes: t.env.Namespace.canonical(a.SearchAttributes), Priority: a.Priority,
 		VersioningOverride: a.VersioningOverride, InheritBuildId: a.InheritBuildId, //nolint:staticcheck // older clients send it
 	}
 	if a.RetryPolicy != nil {

@@ -132,7 +132,7 @@ func (t *transition) upsertSearchAttributes(b *batch, a *commandpb.UpsertWorkflo
 	e.Attributes = &historypb.HistoryEvent_UpsertWorkflowSearchAttributesEventAttributes{
 		UpsertWorkflowSearchAttributesEventAttributes: &historypb.UpsertWorkflowSearchAttributesEventAttributes{
 			WorkflowTaskCompletedEventId: b.completedID,
-			SearchAttributes:             typed(t.env.Namespace.SearchAttributes, a.SearchAttributes),
+			SearchAttributes:             t.env.Namespace.AttributeKeys.Tag(typed(t.env.Namespace.SearchAttributes, a.SearchAttributes)),
 		},
 	}
 	t.append(e)

@@ -3,6 +3,7 @@ package execution
 import (
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
 	namespacepb "go.temporal.io/api/namespace/v1"
 	updatepb "go.temporal.io/api/update/v1"
@@ -29,8 +30,14 @@ type Namespace struct {
 	Name             string
 	Retention        time.Duration
 	SearchAttributes attr.Types
+	AttributeKeys    attr.Keys
 	Look             inside.Look // what search looks at inside its runs
 	BadBinaries      map[string]*namespacepb.BadBinaryInfo
+}
+
+// canonical is what is kept of attributes that a client sets.
+func (n *Namespace) canonical(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
+	return n.AttributeKeys.Tag(attr.Canonical(n.SearchAttributes, sa))
 }
 
 // Limits are the bounds that the core enforces. Units are in the names.

@@ -14,7 +14,6 @@ import (
 	"perdure/server/activity"
 	"perdure/server/deployment"
 	"perdure/server/match"
-	"perdure/visibility/attr"
 )
 
 // Start asks for a new run of a workflow.
@@ -70,7 +69,7 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 		WorkflowTaskTimeout:    durationpb.New(timeouts.task),
 		OriginalExecutionRunId: c.RunID, FirstExecutionRunId: c.RunID, Identity: r.Identity, WorkflowId: r.WorkflowId,
 		Attempt: 1, CronSchedule: r.CronSchedule, Memo: r.Memo, Header: r.Header, Priority: r.Priority,
-		SearchAttributes: attr.Canonical(env.Namespace.SearchAttributes, r.SearchAttributes),
+		SearchAttributes: env.Namespace.canonical(r.SearchAttributes),
 		ContinuedFailure: r.ContinuedFailure, LastCompletionResult: r.LastCompletionResult,
 		CompletionCallbacks: r.CompletionCallbacks, EagerExecutionAccepted: c.Eager,
 	}

@@ -99,6 +99,6 @@ func (f *Frontend) queryOptions(ctx context.Context, token []byte) query.Options
 	}
 	ns := namespaceOf(ctx)
 	return query.Options{
-		Custom: ns.SearchAttributes, Now: now, Zone: time.LoadLocation, View: f.viewText(ctx), SQLNulls: ns.Data[nullsKey] == nullsSQL,
+		Custom: ns.SearchAttributes, Keys: ns.AttributeKeys, Now: now, Zone: time.LoadLocation, View: f.viewText(ctx), SQLNulls: ns.Data[nullsKey] == nullsSQL,
 	}
 }

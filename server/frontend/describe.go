@@ -5,8 +5,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
-
-	"perdure/visibility/attr"
 )
 
 // DescribeWorkflowExecution tells the state of a run.
@@ -16,8 +14,8 @@ func (f *Frontend) DescribeWorkflowExecution(ctx context.Context, req *workflows
 	}
 	ns := namespaceOf(ctx)
 	resp, err := f.history.DescribeWorkflowExecution(ctx, ns, req)
-	if sa := resp.GetWorkflowExecutionInfo().GetSearchAttributes(); sa != nil {
-		resp.WorkflowExecutionInfo.SearchAttributes = attr.Known(ns.SearchAttributes, sa)
+	if info := resp.GetWorkflowExecutionInfo(); info != nil {
+		info.SearchAttributes = ns.AttributeKeys.Shown(ns.SearchAttributes, info.SearchAttributes)
 	}
 	return resp, err
 }

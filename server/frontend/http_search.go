@@ -18,6 +18,7 @@ const (
 	viewsPath   = "/perdure/v1/namespaces/{namespace}/views"
 	viewPath    = viewsPath + "/{name}"
 	explainPath = "/perdure/v1/namespaces/{namespace}/explain"
+	renamePath  = "/perdure/v1/namespaces/{namespace}/search-attributes/{name}/rename"
 )
 
 // registerSearch puts the service of searches under its routes. A view is the
@@ -58,6 +59,14 @@ func registerSearch(mux *runtime.ServeMux, client searchpb.SearchServiceClient) 
 			}
 			req.Namespace = p["namespace"]
 			return client.ExplainQuery(ctx, req)
+		}},
+		{"POST", renamePath, func(ctx context.Context, p map[string]string, read decoder) (proto.Message, error) {
+			req := &searchpb.RenameAttributeRequest{}
+			if err := read(req); err != nil {
+				return nil, err
+			}
+			req.Namespace, req.Name = p["namespace"], p["name"]
+			return client.RenameAttribute(ctx, req)
 		}},
 	}
 	for _, r := range routes {

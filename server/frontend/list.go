@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -13,7 +14,6 @@ import (
 	"perdure/server/config"
 	"perdure/server/search"
 	"perdure/visibility"
-	"perdure/visibility/attr"
 	"perdure/visibility/query"
 )
 
@@ -122,10 +122,13 @@ func listError(err error) error {
 	return apierr.Unavailable("the visibility store failed: %v", err)
 }
 
-// runInfo shows a record as lists do; there is always a set of search
-// attributes, without those that the namespace has no more.
+// runInfo shows a record as lists do; there is always a set of search attributes,
+// under the names that they have now.
 func runInfo(ns *cluster.Namespace, r *visibility.Record) *workflowpb.WorkflowExecutionInfo {
 	info := visibility.Info(r)
-	info.SearchAttributes = attr.Known(ns.SearchAttributes, info.SearchAttributes)
+	info.SearchAttributes = ns.AttributeKeys.Shown(ns.SearchAttributes, info.SearchAttributes)
+	if info.SearchAttributes == nil {
+		info.SearchAttributes = &commonpb.SearchAttributes{}
+	}
 	return info
 }

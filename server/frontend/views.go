@@ -72,6 +72,14 @@ func (s *searcher) DeleteView(ctx context.Context, req *searchpb.DeleteViewReque
 	return &searchpb.DeleteViewResponse{}, nil
 }
 
+// RenameAttribute gives a custom search attribute another name.
+func (s *searcher) RenameAttribute(ctx context.Context, req *searchpb.RenameAttributeRequest) (*searchpb.RenameAttributeResponse, error) {
+	if err := s.f.namespaces.RenameSearchAttribute(ctx, namespaceOf(ctx).Name, req.GetName(), req.GetNewName()); err != nil {
+		return nil, err
+	}
+	return &searchpb.RenameAttributeResponse{}, nil
+}
+
 // ExplainQuery tells how the store would answer a query.
 func (s *searcher) ExplainQuery(ctx context.Context, req *searchpb.ExplainQueryRequest) (*searchpb.ExplainQueryResponse, error) {
 	explainer, can := s.f.visibility.(visibility.Explainer)

@@ -273,7 +273,7 @@ func (e *Engine) env(ns *cluster.Namespace) execution.Env {
 	return execution.Env{
 		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits, Routes: e.routes(ns.ID),
 		Namespace: execution.Namespace{
-			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, BadBinaries: ns.BadBinaries, Look: look,
+			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, AttributeKeys: ns.AttributeKeys, BadBinaries: ns.BadBinaries, Look: look,
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"perdure/server/execution"
 	"perdure/server/store"
 	"perdure/visibility"
+	"perdure/visibility/attr"
 	"perdure/visibility/inside"
 )
 
@@ -68,7 +69,7 @@ func found(s *execution.State, look LookOf) *commonpb.SearchAttributes {
 		inner = look(s.NamespaceID)
 	}
 	fields := s.SearchColumns(inner)
-	for name, payload := range s.ShownSearchAttributes().GetIndexedFields() {
+	for name, payload := range attr.ByKey(s.ShownSearchAttributes()).GetIndexedFields() {
 		fields[name] = payload
 	}
 	return &commonpb.SearchAttributes{IndexedFields: fields}

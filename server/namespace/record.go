@@ -30,6 +30,8 @@ type record struct {
 	BadBinaries      map[string]badBinary `json:"badBinaries,omitempty"`
 	CreatedAt        time.Time            `json:"createdAt"`
 	SearchAttributes map[string]int32     `json:"searchAttributes,omitempty"`
+	AttributeKeys    map[string]string    `json:"attributeKeys,omitempty"`
+	RetiredKeys      []string             `json:"retiredKeys,omitempty"`
 	RemoveAfter      time.Time            `json:"removeAfter,omitzero"`
 }
 
@@ -51,6 +53,8 @@ func encode(n *cluster.Namespace) (store.Meta, error) {
 		BadBinaries:      map[string]badBinary{},
 		CreatedAt:        n.CreatedAt,
 		SearchAttributes: map[string]int32{},
+		AttributeKeys:    n.AttributeKeys.ByName,
+		RetiredKeys:      n.AttributeKeys.Retired,
 		RemoveAfter:      n.RemoveAfter,
 	}
 	for checksum, b := range n.BadBinaries {
@@ -79,6 +83,7 @@ func decode(m store.Meta) (*cluster.Namespace, error) {
 		BadBinaries:      map[string]*namespacepb.BadBinaryInfo{},
 		CreatedAt:        r.CreatedAt,
 		SearchAttributes: attr.Types{},
+		AttributeKeys:    attr.Keys{ByName: r.AttributeKeys, Retired: r.RetiredKeys},
 		RemoveAfter:      r.RemoveAfter,
 		Version:          m.Version,
 	}

@@ -221,12 +221,26 @@ func (r *Registry) RemoveSearchAttributes(ctx context.Context, name string, name
 	return r.changeAttributes(ctx, name, func(custom attr.Types) (attr.Types, error) { return attr.Remove(custom, names) })
 }
 
+// RenameSearchAttribute gives a custom search attribute another name. Runs are found by the new one at once.
+func (r *Registry) RenameSearchAttribute(ctx context.Context, name, from, to string) error {
+	_, err := r.Change(ctx, name, func(n *cluster.Namespace) error {
+		custom, keys, err := attr.Rename(n.SearchAttributes, n.AttributeKeys, from, to)
+		if err != nil {
+			return apierr.InvalidArgument("%v", err)
+		}
+		n.SearchAttributes, n.AttributeKeys = custom, keys
+		return nil
+	})
+	return err
+}
+
 func (r *Registry) changeAttributes(ctx context.Context, name string, change func(attr.Types) (attr.Types, error)) error {
 	_, err := r.Change(ctx, name, func(n *cluster.Namespace) error {
 		custom, err := change(n.SearchAttributes)
 		if err != nil {
 			return apierr.InvalidArgument("%v", err)
 		}
+		n.AttributeKeys = n.AttributeKeys.Changed(n.SearchAttributes, custom)
 		n.SearchAttributes = custom
 		return nil
 	})

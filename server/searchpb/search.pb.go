@@ -789,6 +789,102 @@ func (x *PlanStep) GetRows() int64 {
 	return 0
 }
 
+type RenameAttributeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	NewName       string                 `protobuf:"bytes,3,opt,name=new_name,json=newName,proto3" json:"new_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameAttributeRequest) Reset() {
+	*x = RenameAttributeRequest{}
+	mi := &file_perdure_search_v1_search_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameAttributeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameAttributeRequest) ProtoMessage() {}
+
+func (x *RenameAttributeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_perdure_search_v1_search_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameAttributeRequest.ProtoReflect.Descriptor instead.
+func (*RenameAttributeRequest) Descriptor() ([]byte, []int) {
+	return file_perdure_search_v1_search_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RenameAttributeRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *RenameAttributeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RenameAttributeRequest) GetNewName() string {
+	if x != nil {
+		return x.NewName
+	}
+	return ""
+}
+
+type RenameAttributeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenameAttributeResponse) Reset() {
+	*x = RenameAttributeResponse{}
+	mi := &file_perdure_search_v1_search_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenameAttributeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenameAttributeResponse) ProtoMessage() {}
+
+func (x *RenameAttributeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_perdure_search_v1_search_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenameAttributeResponse.ProtoReflect.Descriptor instead.
+func (*RenameAttributeResponse) Descriptor() ([]byte, []int) {
+	return file_perdure_search_v1_search_proto_rawDescGZIP(), []int{15}
+}
+
 var File_perdure_search_v1_search_proto protoreflect.FileDescriptor
 
 const file_perdure_search_v1_search_proto_rawDesc = "" +
@@ -841,7 +937,12 @@ const file_perdure_search_v1_search_proto_rawDesc = "" +
 	"\bPlanStep\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\tR\x05index\x12\x12\n" +
-	"\x04rows\x18\x03 \x01(\x03R\x04rows2\xab\x04\n" +
+	"\x04rows\x18\x03 \x01(\x03R\x04rows\"e\n" +
+	"\x16RenameAttributeRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
+	"\bnew_name\x18\x03 \x01(\tR\anewName\"\x19\n" +
+	"\x17RenameAttributeResponse2\x95\x05\n" +
 	"\rSearchService\x12Y\n" +
 	"\n" +
 	"CreateView\x12$.perdure.search.v1.CreateViewRequest\x1a%.perdure.search.v1.CreateViewResponse\x12Y\n" +
@@ -851,7 +952,8 @@ const file_perdure_search_v1_search_proto_rawDesc = "" +
 	"\tListViews\x12#.perdure.search.v1.ListViewsRequest\x1a$.perdure.search.v1.ListViewsResponse\x12Y\n" +
 	"\n" +
 	"DeleteView\x12$.perdure.search.v1.DeleteViewRequest\x1a%.perdure.search.v1.DeleteViewResponse\x12_\n" +
-	"\fExplainQuery\x12&.perdure.search.v1.ExplainQueryRequest\x1a'.perdure.search.v1.ExplainQueryResponseB\"Z perdure/server/searchpb;searchpbb\x06proto3"
+	"\fExplainQuery\x12&.perdure.search.v1.ExplainQueryRequest\x1a'.perdure.search.v1.ExplainQueryResponse\x12h\n" +
+	"\x0fRenameAttribute\x12).perdure.search.v1.RenameAttributeRequest\x1a*.perdure.search.v1.RenameAttributeResponseB\"Z perdure/server/searchpb;searchpbb\x06proto3"
 
 var (
 	file_perdure_search_v1_search_proto_rawDescOnce sync.Once
@@ -865,27 +967,29 @@ func file_perdure_search_v1_search_proto_rawDescGZIP() []byte {
 	return file_perdure_search_v1_search_proto_rawDescData
 }
 
-var file_perdure_search_v1_search_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_perdure_search_v1_search_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_perdure_search_v1_search_proto_goTypes = []any{
-	(*View)(nil),                  // 0: perdure.search.v1.View
-	(*CreateViewRequest)(nil),     // 1: perdure.search.v1.CreateViewRequest
-	(*CreateViewResponse)(nil),    // 2: perdure.search.v1.CreateViewResponse
-	(*UpdateViewRequest)(nil),     // 3: perdure.search.v1.UpdateViewRequest
-	(*UpdateViewResponse)(nil),    // 4: perdure.search.v1.UpdateViewResponse
-	(*GetViewRequest)(nil),        // 5: perdure.search.v1.GetViewRequest
-	(*GetViewResponse)(nil),       // 6: perdure.search.v1.GetViewResponse
-	(*ListViewsRequest)(nil),      // 7: perdure.search.v1.ListViewsRequest
-	(*ListViewsResponse)(nil),     // 8: perdure.search.v1.ListViewsResponse
-	(*DeleteViewRequest)(nil),     // 9: perdure.search.v1.DeleteViewRequest
-	(*DeleteViewResponse)(nil),    // 10: perdure.search.v1.DeleteViewResponse
-	(*ExplainQueryRequest)(nil),   // 11: perdure.search.v1.ExplainQueryRequest
-	(*ExplainQueryResponse)(nil),  // 12: perdure.search.v1.ExplainQueryResponse
-	(*PlanStep)(nil),              // 13: perdure.search.v1.PlanStep
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*View)(nil),                    // 0: perdure.search.v1.View
+	(*CreateViewRequest)(nil),       // 1: perdure.search.v1.CreateViewRequest
+	(*CreateViewResponse)(nil),      // 2: perdure.search.v1.CreateViewResponse
+	(*UpdateViewRequest)(nil),       // 3: perdure.search.v1.UpdateViewRequest
+	(*UpdateViewResponse)(nil),      // 4: perdure.search.v1.UpdateViewResponse
+	(*GetViewRequest)(nil),          // 5: perdure.search.v1.GetViewRequest
+	(*GetViewResponse)(nil),         // 6: perdure.search.v1.GetViewResponse
+	(*ListViewsRequest)(nil),        // 7: perdure.search.v1.ListViewsRequest
+	(*ListViewsResponse)(nil),       // 8: perdure.search.v1.ListViewsResponse
+	(*DeleteViewRequest)(nil),       // 9: perdure.search.v1.DeleteViewRequest
+	(*DeleteViewResponse)(nil),      // 10: perdure.search.v1.DeleteViewResponse
+	(*ExplainQueryRequest)(nil),     // 11: perdure.search.v1.ExplainQueryRequest
+	(*ExplainQueryResponse)(nil),    // 12: perdure.search.v1.ExplainQueryResponse
+	(*PlanStep)(nil),                // 13: perdure.search.v1.PlanStep
+	(*RenameAttributeRequest)(nil),  // 14: perdure.search.v1.RenameAttributeRequest
+	(*RenameAttributeResponse)(nil), // 15: perdure.search.v1.RenameAttributeResponse
+	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
 }
 var file_perdure_search_v1_search_proto_depIdxs = []int32{
-	14, // 0: perdure.search.v1.View.create_time:type_name -> google.protobuf.Timestamp
-	14, // 1: perdure.search.v1.View.update_time:type_name -> google.protobuf.Timestamp
+	16, // 0: perdure.search.v1.View.create_time:type_name -> google.protobuf.Timestamp
+	16, // 1: perdure.search.v1.View.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: perdure.search.v1.CreateViewRequest.view:type_name -> perdure.search.v1.View
 	0,  // 3: perdure.search.v1.CreateViewResponse.view:type_name -> perdure.search.v1.View
 	0,  // 4: perdure.search.v1.UpdateViewRequest.view:type_name -> perdure.search.v1.View
@@ -899,14 +1003,16 @@ var file_perdure_search_v1_search_proto_depIdxs = []int32{
 	7,  // 12: perdure.search.v1.SearchService.ListViews:input_type -> perdure.search.v1.ListViewsRequest
 	9,  // 13: perdure.search.v1.SearchService.DeleteView:input_type -> perdure.search.v1.DeleteViewRequest
 	11, // 14: perdure.search.v1.SearchService.ExplainQuery:input_type -> perdure.search.v1.ExplainQueryRequest
-	2,  // 15: perdure.search.v1.SearchService.CreateView:output_type -> perdure.search.v1.CreateViewResponse
-	4,  // 16: perdure.search.v1.SearchService.UpdateView:output_type -> perdure.search.v1.UpdateViewResponse
-	6,  // 17: perdure.search.v1.SearchService.GetView:output_type -> perdure.search.v1.GetViewResponse
-	8,  // 18: perdure.search.v1.SearchService.ListViews:output_type -> perdure.search.v1.ListViewsResponse
-	10, // 19: perdure.search.v1.SearchService.DeleteView:output_type -> perdure.search.v1.DeleteViewResponse
-	12, // 20: perdure.search.v1.SearchService.ExplainQuery:output_type -> perdure.search.v1.ExplainQueryResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
+	14, // 15: perdure.search.v1.SearchService.RenameAttribute:input_type -> perdure.search.v1.RenameAttributeRequest
+	2,  // 16: perdure.search.v1.SearchService.CreateView:output_type -> perdure.search.v1.CreateViewResponse
+	4,  // 17: perdure.search.v1.SearchService.UpdateView:output_type -> perdure.search.v1.UpdateViewResponse
+	6,  // 18: perdure.search.v1.SearchService.GetView:output_type -> perdure.search.v1.GetViewResponse
+	8,  // 19: perdure.search.v1.SearchService.ListViews:output_type -> perdure.search.v1.ListViewsResponse
+	10, // 20: perdure.search.v1.SearchService.DeleteView:output_type -> perdure.search.v1.DeleteViewResponse
+	12, // 21: perdure.search.v1.SearchService.ExplainQuery:output_type -> perdure.search.v1.ExplainQueryResponse
+	15, // 22: perdure.search.v1.SearchService.RenameAttribute:output_type -> perdure.search.v1.RenameAttributeResponse
+	16, // [16:23] is the sub-list for method output_type
+	9,  // [9:16] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -923,7 +1029,7 @@ func file_perdure_search_v1_search_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_perdure_search_v1_search_proto_rawDesc), len(file_perdure_search_v1_search_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,12 +21,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SearchService_CreateView_FullMethodName   = "/perdure.search.v1.SearchService/CreateView"
-	SearchService_UpdateView_FullMethodName   = "/perdure.search.v1.SearchService/UpdateView"
-	SearchService_GetView_FullMethodName      = "/perdure.search.v1.SearchService/GetView"
-	SearchService_ListViews_FullMethodName    = "/perdure.search.v1.SearchService/ListViews"
-	SearchService_DeleteView_FullMethodName   = "/perdure.search.v1.SearchService/DeleteView"
-	SearchService_ExplainQuery_FullMethodName = "/perdure.search.v1.SearchService/ExplainQuery"
+	SearchService_CreateView_FullMethodName      = "/perdure.search.v1.SearchService/CreateView"
+	SearchService_UpdateView_FullMethodName      = "/perdure.search.v1.SearchService/UpdateView"
+	SearchService_GetView_FullMethodName         = "/perdure.search.v1.SearchService/GetView"
+	SearchService_ListViews_FullMethodName       = "/perdure.search.v1.SearchService/ListViews"
+	SearchService_DeleteView_FullMethodName      = "/perdure.search.v1.SearchService/DeleteView"
+	SearchService_ExplainQuery_FullMethodName    = "/perdure.search.v1.SearchService/ExplainQuery"
+	SearchService_RenameAttribute_FullMethodName = "/perdure.search.v1.SearchService/RenameAttribute"
 )
 
 // SearchServiceClient is the client API for SearchService service.
@@ -48,6 +49,9 @@ type SearchServiceClient interface {
 	DeleteView(ctx context.Context, in *DeleteViewRequest, opts ...grpc.CallOption) (*DeleteViewResponse, error)
 	// ExplainQuery tells how the store would answer a query. UNIMPLEMENTED when it cannot tell.
 	ExplainQuery(ctx context.Context, in *ExplainQueryRequest, opts ...grpc.CallOption) (*ExplainQueryResponse, error)
+	// RenameAttribute gives a custom search attribute of a namespace another
+	// name. No stored value is touched: runs are found by the new name at once.
+	RenameAttribute(ctx context.Context, in *RenameAttributeRequest, opts ...grpc.CallOption) (*RenameAttributeResponse, error)
 }
 
 type searchServiceClient struct {
@@ -118,6 +122,16 @@ func (c *searchServiceClient) ExplainQuery(ctx context.Context, in *ExplainQuery
 	return out, nil
 }
 
+func (c *searchServiceClient) RenameAttribute(ctx context.Context, in *RenameAttributeRequest, opts ...grpc.CallOption) (*RenameAttributeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenameAttributeResponse)
+	err := c.cc.Invoke(ctx, SearchService_RenameAttribute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SearchServiceServer is the server API for SearchService service.
 // All implementations must embed UnimplementedSearchServiceServer
 // for forward compatibility.
@@ -137,6 +151,9 @@ type SearchServiceServer interface {
 	DeleteView(context.Context, *DeleteViewRequest) (*DeleteViewResponse, error)
 	// ExplainQuery tells how the store would answer a query. UNIMPLEMENTED when it cannot tell.
 	ExplainQuery(context.Context, *ExplainQueryRequest) (*ExplainQueryResponse, error)
+	// RenameAttribute gives a custom search attribute of a namespace another
+	// name. No stored value is touched: runs are found by the new name at once.
+	RenameAttribute(context.Context, *RenameAttributeRequest) (*RenameAttributeResponse, error)
 	mustEmbedUnimplementedSearchServiceServer()
 }
 
@@ -164,6 +181,9 @@ func (UnimplementedSearchServiceServer) DeleteView(context.Context, *DeleteViewR
 }
 func (UnimplementedSearchServiceServer) ExplainQuery(context.Context, *ExplainQueryRequest) (*ExplainQueryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainQuery not implemented")
+}
+func (UnimplementedSearchServiceServer) RenameAttribute(context.Context, *RenameAttributeRequest) (*RenameAttributeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenameAttribute not implemented")
 }
 func (UnimplementedSearchServiceServer) mustEmbedUnimplementedSearchServiceServer() {}
 func (UnimplementedSearchServiceServer) testEmbeddedByValue()                       {}
@@ -294,6 +314,24 @@ func _SearchService_ExplainQuery_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SearchService_RenameAttribute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenameAttributeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SearchServiceServer).RenameAttribute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SearchService_RenameAttribute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SearchServiceServer).RenameAttribute(ctx, req.(*RenameAttributeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SearchService_ServiceDesc is the grpc.ServiceDesc for SearchService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -324,6 +362,10 @@ var SearchService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainQuery",
 			Handler:    _SearchService_ExplainQuery_Handler,
+		},
+		{
+			MethodName: "RenameAttribute",
+			Handler:    _SearchService_RenameAttribute_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

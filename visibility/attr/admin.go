@@ -8,17 +8,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 )
 
-// How many custom attributes of a type a namespace can have: what the public
-// dev server grants, so that tools see the same limit.
-const (
-	MaxKeywords  = 10
-	MaxOfOneType = 3 // other than keywords
-)
-
-var maxPerType = map[enumspb.IndexedValueType]int{
-	boolean: MaxOfOneType, integer: MaxOfOneType, double: MaxOfOneType, datetime: MaxOfOneType,
-	keyword: MaxKeywords, keywordList: MaxOfOneType, text: MaxOfOneType,
-}
+// MaxCustom is how many custom attributes a namespace can have: they are one
+// record, which each search and each start looks into. There are no slots of a type.
+const MaxCustom = 1000
 
 // Add returns custom with the attributes of add. A name that exists already
 // keeps its type, and the empty name is passed over. The errors are ready for the user.
@@ -32,10 +24,8 @@ func Add(custom, add Types) (Types, error) {
 			out[name] = add[name]
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(add)) {
-		if err := checkCount(custom, out, add[name]); err != nil {
-			return nil, err
-		}
+	if len(out) > MaxCustom && len(out) > len(custom) {
+		return nil, errorf("Unable to create search attributes: cannot have more than %d search attributes.", MaxCustom)
 	}
 	return out, nil
 }
@@ -47,32 +37,10 @@ func checkNew(name string, t enumspb.IndexedValueType) error {
 	if _, known := enumspb.IndexedValueType_name[int32(t)]; !known {
 		return errorf("Unknown search attribute type: %d.", int32(t))
 	}
-	if _, usable := maxPerType[t]; !usable {
-		return tooMany(t)
+	if t == enumspb.INDEXED_VALUE_TYPE_UNSPECIFIED {
+		return errorf("Unable to create search attributes: cannot have more than 0 search attribute of type %s.", t)
 	}
 	return nil
-}
-
-// checkCount refuses an addition of type t beyond its limit; what is there already stays valid.
-func checkCount(before, after Types, t enumspb.IndexedValueType) error {
-	if n := countOf(after, t); n > maxPerType[t] && n > countOf(before, t) {
-		return tooMany(t)
-	}
-	return nil
-}
-
-func tooMany(t enumspb.IndexedValueType) error {
-	return errorf("Unable to create search attributes: cannot have more than %d search attribute of type %s.", maxPerType[t], t)
-}
-
-func countOf(types Types, want enumspb.IndexedValueType) int {
-	n := 0
-	for _, t := range types {
-		if t == want {
-			n++
-		}
-	}
-	return n
 }
 
 // Remove returns custom without names. An unknown name is no error; a name of

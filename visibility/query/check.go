@@ -13,6 +13,8 @@ import (
 // Options are what Check needs of the world.
 type Options struct {
 	Custom attr.Types
+	// Keys are those of the custom attributes.
+	Keys attr.Keys
 	// Now is what NOW() stands for; zero: relative times are refused.
 	Now time.Time
 	// Zone finds a time zone by name, as time.LoadLocation does; nil: there are none.
@@ -233,7 +235,7 @@ func (c *checker) resolve(written string) (resolved, error) {
 			types = nil
 		}
 		if declared, ok := attr.TypeOf(types, name); ok {
-			r.name, r.declared = name, declared
+			r.name, r.declared = c.options.Keys.Of(name), declared
 			c.mentionsDivision = c.mentionsDivision || name == attr.NamespaceDivision
 			return r, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,24 @@ import (
 
 // patient is a database that says what it is told to.
 type patient struct {
+	mu     sync.Mutex
 	health postgres.Health
 	err    error
 }
 
-func (p *patient) Health(context.Context) (postgres.Health, error) { return p.health, p.err }
+func (p *patient) Health(context.Context) (postgres.Health, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.health, p.err
+}
+
+// says changes what it says.
+func (p *patient) says(err error, change func(*postgres.Health)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	change(&p.health)
+}
 
 func TestTheDatabaseIsLookedAtNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -41,16 +55,16 @@ func TestTheDatabaseIsLookedAtNowAndThen(t *testing.T) {
 		require.Zero(t, reg.Value("perdure_pg_dead_rows_ratio", "b"), "an empty table")
 		require.Equal(t, 60.0, reg.Value("perdure_pg_vacuum_age_seconds", "b"))
 
-		p.health.Deadlocks, p.health.Tables = 1, p.health.Tables[:1] // statistics were reset, a table dropped
+		p.says(nil, func(h *postgres.Health) { h.Deadlocks, h.Tables = 1, h.Tables[:1] }) // statistics were reset, a table dropped
 		time.Sleep(healthInterval)
 		synctest.Wait()
 		require.Equal(t, 3.0, reg.Value("perdure_pg_deadlocks_total"))
 		require.Zero(t, reg.Value("perdure_pg_table_bytes", "b"))
-		p.health.Deadlocks, p.err = 2, errors.New("gone")
+		p.says(errors.New("gone"), func(h *postgres.Health) { h.Deadlocks = 2 })
 		time.Sleep(healthInterval)
 		synctest.Wait()
 		require.Equal(t, 1.0, reg.Value("perdure_pg_samples_total", "error"))
-		p.err = nil
+		p.says(nil, func(*postgres.Health) {})
 		time.Sleep(healthInterval)
 		synctest.Wait()
 		require.Equal(t, 4.0, reg.Value("perdure_pg_deadlocks_total"))

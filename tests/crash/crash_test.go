@@ -57,7 +57,10 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 func TestCrashOnSQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "perdure.db")
-	testCrash(t, serverprocess.Options{DatabaseFile: file}, "sqlite://"+file)
+	searchStores := []string{
+		"--search-store", "same=sqlite://" + file, "--search-store", "other=sqlite://" + filepath.Join(t.TempDir(), "search.db"), "--search-reads", "same",
+	}
+	testCrash(t, serverprocess.Options{DatabaseFile: file, ExtraArguments: searchStores}, "sqlite://"+file)
 }
 
 func TestCrashOnPostgres(t *testing.T) {
@@ -75,7 +78,8 @@ func testCrash(t *testing.T, options serverprocess.Options, storeURL string) {
 	output := logFile(t)
 	options.Binary, options.Log = binary, output
 	told := newReceiver(t)
-	options.ExtraArguments = []string{"--dynamic-config-value", allowReceiver}
+	twoStores := len(options.ExtraArguments) > 0
+	options.ExtraArguments = append(options.ExtraArguments, "--dynamic-config-value", allowReceiver)
 	server, err := serverprocess.Start(ctx, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Kill() })
@@ -99,6 +103,9 @@ func testCrash(t *testing.T, options serverprocess.Options, storeURL string) {
 	t.Logf("verified after %s", time.Since(begun).Round(time.Millisecond))
 
 	w.Stop()
+	if twoStores {
+		verifySearch(ctx, t, binary, server.MetricsAddress, "same", "other")
+	}
 	require.NoError(t, server.Stop(ctx))
 	verifyStore(ctx, t, binary, storeURL)
 }
@@ -131,6 +138,16 @@ func verifyStore(ctx context.Context, t *testing.T, binary, storeURL string) {
 	output, err := exec.CommandContext(ctx, binary, "doctor", "verify", "--store", storeURL).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	t.Logf("doctor verify: %s", output)
+}
+
+// verifySearch lets the server compare its stores of search records with its executions.
+func verifySearch(ctx context.Context, t *testing.T, binary, address string, stores ...string) {
+	t.Helper()
+	for _, name := range stores {
+		output, err := exec.CommandContext(ctx, binary, "visibility", "audit", "--address", address, "--store", name).CombinedOutput()
+		require.NoError(t, err, "%s: %s", name, output)
+		t.Logf("audit of %s: %s", name, output)
+	}
 }
 
 func seed(t *testing.T) uint64 {

@@ -21,12 +21,14 @@ type Flow[T any] struct {
 	// turn is the flow's place: Age is the virtual time at which its turn ends,
 	// Tie the age of its first task.
 	turn Item[*Flow[T]]
+	// gate is its place among the awaited: Age is where others have to wait for it.
+	gate Item[*Flow[T]]
 }
 
 // NewFlow makes a flow that waits for nothing yet.
 func NewFlow[T any](value T, priority int32) *Flow[T] {
 	f := &Flow[T]{Value: value, priority: priority}
-	f.turn.Value = f
+	f.turn.Value, f.gate.Value = f, f
 	return f
 }
 
@@ -50,17 +52,30 @@ type Fair[T any] struct {
 type level[T any] struct {
 	now            int64
 	ready, awaited Order[*Flow[T]]
+	gates          Order[*Flow[T]] // the awaited again
 }
 
 func (f *Fair[T]) level(flow *Flow[T]) *level[T] {
 	return &f.levels[flow.priority-HighestPriority]
 }
 
-func (l *level[T]) orderOf(flow *Flow[T]) *Order[*Flow[T]] {
+func (l *level[T]) enter(flow *Flow[T]) {
 	if flow.awaited {
-		return &l.awaited
+		flow.gate.Age, flow.gate.Tie = flow.nextEnd(), flow.turn.Tie
+		l.gates.Push(&flow.gate)
+		l.awaited.Push(&flow.turn)
+		return
 	}
-	return &l.ready
+	l.ready.Push(&flow.turn)
+}
+
+func (l *level[T]) leave(flow *Flow[T]) {
+	if flow.awaited {
+		l.gates.Remove(&flow.gate)
+		l.awaited.Remove(&flow.turn)
+		return
+	}
+	l.ready.Remove(&flow.turn)
 }
 
 // Set enters a flow, or tells that it has another first task: how old it is
@@ -74,7 +89,7 @@ func (f *Fair[T]) put(flow *Flow[T], awaited bool, age int64, weight float64) {
 	l := f.level(flow)
 	switch {
 	case flow.Queued():
-		l.orderOf(flow).Remove(&flow.turn)
+		l.leave(flow)
 	case flow.served:
 		flow.base = flow.turn.Age
 	default:
@@ -82,14 +97,14 @@ func (f *Fair[T]) put(flow *Flow[T], awaited bool, age int64, weight float64) {
 	}
 	flow.awaited, flow.served = awaited, false
 	flow.turn.Age, flow.turn.Tie = flow.base+stride(weight), age
-	l.orderOf(flow).Push(&flow.turn)
+	l.enter(flow)
 	l.renew()
 }
 
 // Unset takes a flow out that has no task to give. It keeps no claim.
 func (f *Fair[T]) Unset(flow *Flow[T]) {
 	l := f.level(flow)
-	l.orderOf(flow).Remove(&flow.turn)
+	l.leave(flow)
 	flow.served = false
 	l.renew()
 }
@@ -99,11 +114,11 @@ func (f *Fair[T]) Unset(flow *Flow[T]) {
 // less than is due, so that who has a single task need not wait for reads of others.
 func (f *Fair[T]) First() *Flow[T] {
 	for i := range f.levels {
-		ready, awaited := f.levels[i].ready.First(), f.levels[i].awaited.First()
+		ready, gate := f.levels[i].ready.First(), f.levels[i].gates.First()
 		switch {
-		case ready != nil && (awaited == nil || ready.Age <= awaited.Value.nextEnd()):
+		case ready != nil && (gate == nil || ready.Age <= gate.Age):
 			return ready.Value
-		case awaited != nil:
+		case gate != nil:
 			return nil
 		}
 	}
@@ -113,11 +128,12 @@ func (f *Fair[T]) First() *Flow[T] {
 // nextEnd is when the turn behind the flow's next one ends, if its tasks are alike.
 func (f *Flow[T]) nextEnd() int64 { return 2*f.turn.Age - f.base }
 
-// Awaited is the flow that should be read first, nil when there is none.
+// Awaited is the flow that should be read first, since others will wait for it
+// first; nil when there is none.
 func (f *Fair[T]) Awaited() *Flow[T] {
 	for i := range f.levels {
-		if awaited := f.levels[i].awaited.First(); awaited != nil {
-			return awaited.Value
+		if gate := f.levels[i].gates.First(); gate != nil {
+			return gate.Value
 		}
 	}
 	return nil
@@ -132,7 +148,7 @@ func (f *Fair[T]) Serve(flow *Flow[T]) {
 		end = min(end, awaited.Age) // time waits for whose turn it is
 	}
 	l.now = max(l.now, end)
-	l.orderOf(flow).Remove(&flow.turn)
+	l.leave(flow)
 	flow.served = true
 }
 
@@ -148,5 +164,6 @@ func (l *level[T]) renew() {
 			turn.Age -= l.now
 		})
 	}
+	l.gates.Each(func(gate *Item[*Flow[T]]) { gate.Age -= l.now })
 	l.now = 0
 }

@@ -202,8 +202,8 @@ func TestAwaitedFlowsKeepTheirShares(t *testing.T) {
 			n++
 			for _, l := range q.lines {
 				share := float64(n) * l.weight / weights
-				slack := 2 + 2*share*float64(len(q.lines))/float64(n) + 0.01*share
-				if diff := share - float64(l.served); diff > slack || -diff > slack+float64(len(q.lines)) {
+				behind, ahead := 2+0.01*share, 2+2*share*float64(len(q.lines))/float64(n)+0.01*share+float64(len(q.lines))
+				if diff := share - float64(l.served); diff > behind || -diff > ahead {
 					t.Fatalf("weight %v has had %d, its share is %v", l.weight, l.served, share)
 				}
 			}

@@ -52,5 +52,12 @@ func (p *Pace) Pass(now time.Time, l Limit) {
 	}
 }
 
+// Return takes back one that was counted and did not pass.
+func (p *Pace) Return(l Limit) {
+	if l.PerSecond > 0 {
+		p.next = p.next.Add(-l.interval())
+	}
+}
+
 // Rested tells whether the past does not matter any more.
 func (p *Pace) Rested(now time.Time) bool { return !p.next.After(now) }

@@ -58,3 +58,16 @@ func TestPaceChanges(t *testing.T) {
 	p.Pass(now, slow)
 	require.LessOrEqual(t, p.Wait(now.Add(-time.Hour), slow), 100*time.Second, "the clock went back")
 }
+
+func TestPaceReturn(t *testing.T) {
+	now := time.Unix(1000, 0)
+	limit := Limit{PerSecond: 10}
+	var p Pace
+	p.Pass(now, limit)
+	require.Equal(t, 100*time.Millisecond, p.Wait(now, limit))
+	p.Return(limit)
+	require.Zero(t, p.Wait(now, limit), "it did not pass")
+	p.Pass(now, limit)
+	p.Return(Limit{})
+	require.Equal(t, 100*time.Millisecond, p.Wait(now, limit), "a limit of zero counts nothing")
+}

@@ -56,18 +56,9 @@ func (f *family) pass(now time.Time, limit match.Limit) time.Duration {
 	return wait
 }
 
-// keyWait is how long tasks of a fairness key have to wait.
-func (f *family) keyWait(key match.LaneID, now time.Time, limit match.Limit) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if pace := f.keys[key]; pace != nil {
-		return pace.Wait(now, limit)
-	}
-	return (&match.Pace{}).Wait(now, limit)
-}
-
-// keyPass counts a task of a fairness key.
-func (f *family) keyPass(key match.LaneID, now time.Time, limit match.Limit) {
+// keyPass lets one task of a fairness key through when its rate allows it; else
+// it tells how long to wait.
+func (f *family) keyPass(key match.LaneID, now time.Time, limit match.Limit) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	pace := f.keys[key]
@@ -76,7 +67,20 @@ func (f *family) keyPass(key match.LaneID, now time.Time, limit match.Limit) {
 		pace = &match.Pace{}
 		f.keys[key] = pace
 	}
-	pace.Pass(now, limit)
+	wait := pace.Wait(now, limit)
+	if wait == 0 {
+		pace.Pass(now, limit)
+	}
+	return wait
+}
+
+// keyReturn takes back a pass that was not used.
+func (f *family) keyReturn(key match.LaneID, limit match.Limit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if pace := f.keys[key]; pace != nil {
+		pace.Return(limit)
+	}
 }
 
 func (f *family) forgetRested(now time.Time) {

@@ -52,6 +52,7 @@ func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
 			continue
 		}
 		if !q.allow(now) {
+			q.giveBack(l, e)
 			return nil
 		}
 		q.take(l, e, now)
@@ -62,9 +63,6 @@ func (q *queue) nextTask(now time.Time, out *outcomes) *entry {
 
 // take gives the first task of a lane to a poller.
 func (q *queue) take(l *lane, e *entry, now time.Time) {
-	if limit, ok := q.keyLimit(e.task); ok {
-		q.family.keyPass(l.key(), now, limit)
-	}
 	q.lanes.fair.Serve(l.flow)
 	l.ready.Pop()
 	e.takeOut(q)
@@ -110,13 +108,14 @@ func (q *queue) allow(now time.Time) bool {
 // never is the time of what does not end by itself.
 const never = math.MaxInt64
 
-// holdBack takes a lane out of the order of turns when the rate of its key holds it back.
+// holdBack takes one dispatch from the rate of a lane's key, or takes the lane
+// out of the order of turns when the rate holds it back.
 func (q *queue) holdBack(l *lane, e *entry, now time.Time) bool {
 	limit, ok := q.keyLimit(e.task)
 	if !ok {
 		return false
 	}
-	wait := q.family.keyWait(l.key(), now, limit)
+	wait := q.family.keyPass(l.key(), now, limit)
 	if wait == 0 {
 		return false
 	}
@@ -129,6 +128,13 @@ func (q *queue) holdBack(l *lane, e *entry, now time.Time) bool {
 	}
 	q.lanes.paused.Push(&l.paused)
 	return true
+}
+
+// giveBack returns what holdBack took for a task that does not go yet.
+func (q *queue) giveBack(l *lane, e *entry) {
+	if limit, ok := q.keyLimit(e.task); ok {
+		q.family.keyReturn(l.key(), limit)
+	}
 }
 
 // letOn lets lanes take part again that may.

@@ -97,6 +97,18 @@ func withoutBuilds(sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
 	return &commonpb.SearchAttributes{IndexedFields: kept}
 }
 
+// withoutNulls is the memo of a run that begins: a key without value is none.
+func withoutNulls(memo *commonpb.Memo) *commonpb.Memo {
+	kept := mergeMemo(nil, memo)
+	switch len(kept.GetFields()) {
+	case len(memo.GetFields()):
+		return memo
+	case 0:
+		return nil
+	}
+	return kept
+}
+
 // mergeMemo returns the memo with the upserted keys; a key without value is removed.
 func mergeMemo(memo, upsert *commonpb.Memo) *commonpb.Memo {
 	merged := make(map[string]*commonpb.Payload, len(memo.GetFields())+len(upsert.GetFields()))

@@ -238,7 +238,7 @@ func (t *transition) continueAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowE
 	s.WorkflowRunTimeout = durationpb.New(activity.Cap(s.WorkflowRunTimeout))
 	timeouts := normaliseRunTimeouts(nil, s.WorkflowRunTimeout, s.WorkflowTaskTimeout, t.env.Limits)
 	s.WorkflowTaskTimeout = durationpb.New(timeouts.task)
-	s.Input, s.Header, s.Memo = a.Input, a.Header, a.Memo
+	s.Input, s.Header, s.Memo = a.Input, a.Header, withoutNulls(a.Memo)
 	s.SearchAttributes = t.env.Namespace.canonical(a.SearchAttributes)
 	s.RetryPolicy, s.CronSchedule = nil, a.CronSchedule
 	if a.RetryPolicy != nil {
@@ -272,7 +272,7 @@ func continuedAsNew(b *batch, a *commandpb.ContinueAsNewWorkflowExecutionCommand
 		NewExecutionRunId: next.runID, WorkflowType: next.started.WorkflowType, TaskQueue: next.started.TaskQueue, Input: a.Input,
 		WorkflowRunTimeout: next.started.WorkflowRunTimeout, WorkflowTaskTimeout: next.started.WorkflowTaskTimeout,
 		WorkflowTaskCompletedEventId: b.completedID, BackoffStartInterval: activity.Capped(a.BackoffStartInterval), Initiator: a.Initiator,
-		Failure: a.Failure, LastCompletionResult: a.LastCompletionResult, Header: a.Header, Memo: a.Memo,
+		Failure: a.Failure, LastCompletionResult: a.LastCompletionResult, Header: a.Header, Memo: next.started.Memo,
 		SearchAttributes: next.started.SearchAttributes, InheritBuildId: a.InheritBuildId, //nolint:staticcheck // older clients send it
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"perdure/server/activity"
 	"perdure/server/match"
+	"perdure/visibility/attr"
 )
 
 const (
@@ -64,7 +65,7 @@ func (t *transition) childInitiated(b *batch, a *commandpb.StartChildWorkflowExe
 		TaskQueue: &taskqueuepb.TaskQueue{Name: queue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}, Input: a.Input,
 		WorkflowExecutionTimeout: activity.Capped(a.WorkflowExecutionTimeout), WorkflowRunTimeout: durationpb.New(timeouts.run), WorkflowTaskTimeout: durationpb.New(timeouts.task),
 		ParentClosePolicy: a.ParentClosePolicy, Control: a.Control, WorkflowTaskCompletedEventId: b.completedID,
-		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: a.Memo,
+		WorkflowIdReusePolicy: a.WorkflowIdReusePolicy, CronSchedule: a.CronSchedule, Header: a.Header, Memo: withoutNulls(a.Memo),
 		SearchAttributes: t.env.Namespace.canonical(a.SearchAttributes), Priority: a.Priority,
 		VersioningOverride: a.VersioningOverride, InheritBuildId: a.InheritBuildId, //nolint:staticcheck // older clients send it
 	}
@@ -139,8 +140,8 @@ func (t *transition) checkChildContent(a *commandpb.StartChildWorkflowExecutionC
 		}
 	}
 	if len(a.SearchAttributes.GetIndexedFields()) > 0 {
-		if err := t.checkSearchAttributes(a.SearchAttributes); err != nil {
-			return err
+		if err := attr.Validate(t.env.Namespace.Name, t.env.Namespace.SearchAttributes, a.SearchAttributes); err != nil {
+			return fail(badAttributes, "invalid SearchAttributes on StartChildWorkflowCommand: %v. %s", err, where)
 		}
 	}
 	if reason := match.WrongPriority(a.Priority); reason != "" {

@@ -17,6 +17,16 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
+// memo has one key with a value and one without.
+func (a args) memo() *commonpb.Memo {
+	if !a.has("memo-null") {
+		return nil
+	}
+	return &commonpb.Memo{Fields: map[string]*commonpb.Payload{
+		"kept": {Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(`1`)}, "none": {Metadata: map[string][]byte{"encoding": []byte("binary/null")}},
+	}}
+}
+
 // completion is a worker's answer: one command or message a line.
 func completion(a args, lines string) *workflowservice.RespondWorkflowTaskCompletedRequest {
 	request := &workflowservice.RespondWorkflowTaskCompletedRequest{
@@ -136,7 +146,7 @@ func remoteCommandOf(name string, a args) *commandpb.Command {
 	switch name {
 	case "child":
 		child := &commandpb.StartChildWorkflowExecutionCommandAttributes{WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: "C"}, Input: a.blob("input"),
-			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InheritBuildId: a.has("inherit")}
+			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InheritBuildId: a.has("inherit"), Memo: a.memo()}
 		switch a["policy"] {
 		case "abandon":
 			child.ParentClosePolicy = enumspb.PARENT_CLOSE_POLICY_ABANDON
@@ -163,7 +173,7 @@ func closingCommand(name string, a args) *commandpb.Command {
 	case "continue":
 		return &commandpb.Command{CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
 			Input: a.blob("input"), BackoffStartInterval: a.wire("backoff"), CronSchedule: a["cron"], RetryPolicy: a.retryPolicy(),
-			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InitialVersioningBehavior: initialOf(a["begins"]), InheritBuildId: a.has("inherit"),
+			TaskQueue: &taskqueuepb.TaskQueue{Name: a["queue"]}, InitialVersioningBehavior: initialOf(a["begins"]), InheritBuildId: a.has("inherit"), Memo: a.memo(),
 			Initiator: enumspb.ContinueAsNewInitiator(enumspb.ContinueAsNewInitiator_value["CONTINUE_AS_NEW_INITIATOR_"+strings.ToUpper(a["initiator"])]),
 		}}}
 	}

@@ -311,6 +311,7 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 	}
 	former := t.s.shownOverride()
 	a := &historypb.WorkflowExecutionOptionsUpdatedEventAttributes{Identity: c.Identity, VersioningOverride: former}
+	a.Priority = t.s.Priority // all options are told, as they are from now on
 	changed := false
 	if slices.Contains(c.Mask, "priority") || slices.ContainsFunc(c.Mask, func(p string) bool { return strings.HasPrefix(p, "priority.") }) {
 		a.Priority = c.Options.GetPriority()
@@ -322,7 +323,11 @@ func (t *transition) updateOptions(c UpdateOptions) error {
 			return err
 		}
 		a.VersioningOverride = override
-		changed = changed || !proto.Equal(override, former)
+		if !proto.Equal(override, former) {
+			changed, t.visibility = true, true // search tells it at once, even while its event waits for a started task to end
+		}
+	} else if err := t.checkMember(c.Options.GetVersioningOverride()); err != nil {
+		return err // a mistake in what the mask leaves out is told, too
 	}
 	a.UnsetVersioningOverride = a.VersioningOverride == nil
 	t.reply = &workflowpb.WorkflowExecutionOptions{Priority: a.Priority, VersioningOverride: a.VersioningOverride}

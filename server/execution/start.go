@@ -68,7 +68,7 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 		WorkflowExecutionTimeout: r.WorkflowExecutionTimeout, WorkflowRunTimeout: r.WorkflowRunTimeout,
 		WorkflowTaskTimeout:    durationpb.New(timeouts.task),
 		OriginalExecutionRunId: c.RunID, FirstExecutionRunId: c.RunID, Identity: r.Identity, WorkflowId: r.WorkflowId,
-		Attempt: 1, CronSchedule: r.CronSchedule, Memo: r.Memo, Header: r.Header, Priority: r.Priority,
+		Attempt: 1, CronSchedule: r.CronSchedule, Memo: withoutNulls(r.Memo), Header: r.Header, Priority: r.Priority,
 		SearchAttributes: env.Namespace.canonical(r.SearchAttributes),
 		ContinuedFailure: r.ContinuedFailure, LastCompletionResult: r.LastCompletionResult,
 		CompletionCallbacks: r.CompletionCallbacks, EagerExecutionAccepted: c.Eager,

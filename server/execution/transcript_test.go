@@ -241,7 +241,7 @@ func startOf(a args) Start {
 	r.WorkflowTaskTimeout, r.WorkflowStartDelay = a.wire("task-timeout"), a.wire("delay")
 	r.CronSchedule, r.RetryPolicy, r.Input = strings.ReplaceAll(a["cron"], "_", " "), a.retryPolicy(), text(a["input"])
 	r.CompletionCallbacks = a.callbacks()
-	r.VersioningOverride = overrideOf(a["override"])
+	r.VersioningOverride, r.Memo = overrideOf(a["override"]), a.memo()
 	r.EagerWorkerDeploymentOptions = optionsOf(shop(a["eager-as"]))
 	c := Start{Request: r, Eager: a.has("eager")}
 	if a.has("signal") {

@@ -231,11 +231,16 @@ func (t *transition) resolveOverride(o *workflowpb.VersioningOverride) (*workflo
 		o = proto.CloneOf(o)
 		o.GetPinned().Version = version.Proto()
 	}
+	return o, t.checkMember(o)
+}
+
+// checkMember checks that the run's queue has the version that an override pins to.
+func (t *transition) checkMember(o *workflowpb.VersioningOverride) error {
 	version := Overridden(o)
 	if queue := t.s.StartedAttributes().GetTaskQueue().GetName(); version != (match.Version{}) && !t.env.Routes.Member(deployment.WorkflowQueue(queue), version) {
-		return nil, ErrNotMember(version, queue)
+		return ErrNotMember(version, queue)
 	}
-	return o, nil
+	return nil
 }
 
 // ErrNotMember tells that nobody of a version has polled a queue for workflow tasks.

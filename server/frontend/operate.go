@@ -75,7 +75,7 @@ func (f *Frontend) UpdateWorkflowExecutionOptions(ctx context.Context, req *work
 
 func (f *Frontend) checkOptions(o *workflowpb.WorkflowExecutionOptions, mask *fieldmaskpb.FieldMask) error {
 	switch {
-	case len(mask.GetPaths()) == 0:
+	case mask == nil: // an empty one changes nothing
 		return apierr.InvalidArgument("UpdateMask is required")
 	case o == nil:
 		return apierr.InvalidArgument("WorkflowExecutionOptions is required")

@@ -77,6 +77,15 @@ func TestOverridesAreUpdatedWhole(t *testing.T) {
 		})
 		return err
 	}
+	masked := func(mask *fieldmaskpb.FieldMask) error {
+		_, err := b.client.UpdateWorkflowExecutionOptions(context.Background(), &workflowservice.UpdateWorkflowExecutionOptionsRequest{
+			Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "w"}, UpdateMask: mask,
+			WorkflowExecutionOptions: &workflowpb.WorkflowExecutionOptions{},
+		})
+		return err
+	}
+	require.ErrorContains(t, masked(nil), "UpdateMask is required")
+	require.NoError(t, masked(&fieldmaskpb.FieldMask{}), "changes nothing")
 	require.NoError(t, update("versioning_override", pinnedTo(nil)), "the run's own version")
 	require.ErrorContains(t, update("versioning_override.pinned", pinnedTo(nil)), "versioning_override doesn't support partial updates")
 }

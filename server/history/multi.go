@@ -95,7 +95,7 @@ func (e *Engine) existingUpdate(ctx context.Context, ns *cluster.Namespace, star
 
 func multiResponse(ns *cluster.Namespace, start *workflowservice.StartWorkflowExecutionRequest, update *workflowservice.UpdateWorkflowExecutionRequest, b *begun, reached progress) *workflowservice.ExecuteMultiOperationResponse {
 	started := &workflowservice.StartWorkflowExecutionResponse{
-		RunId: b.entry.runID, Started: b.isNew, Status: b.state.Status, Link: startLink(ns, start, b),
+		RunId: b.entry.runID, Started: b.isNew, Status: b.state.ShownStatus(), Link: startLink(ns, start, b),
 	}
 	if b.isNew {
 		started.FirstExecutionRunId = b.state.FirstRunID()

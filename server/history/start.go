@@ -56,7 +56,7 @@ func (e *Engine) StartWorkflowExecution(ctx context.Context, ns *cluster.Namespa
 
 func (e *Engine) startResponse(ctx context.Context, ns *cluster.Namespace, req *workflowservice.StartWorkflowExecutionRequest, b *begun) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	r := &workflowservice.StartWorkflowExecutionResponse{
-		RunId: b.entry.runID, Started: b.started(), Status: b.state.Status, FirstExecutionRunId: b.state.FirstRunID(),
+		RunId: b.entry.runID, Started: b.started(), Status: b.state.ShownStatus(), FirstExecutionRunId: b.state.FirstRunID(),
 		Link: startLink(ns, req, b),
 	}
 	task := b.eager

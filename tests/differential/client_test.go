@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -32,7 +33,7 @@ var moves = map[string]func(p *player, ctx context.Context, w int, random *rand.
 	"completeActivity": (*player).completeActivity, "failActivity": (*player).failActivity,
 	"cancelActivity": (*player).cancelActivity, "heartbeatActivity": (*player).heartbeatActivity,
 	"activityByID": (*player).activityByID, "operateActivity": (*player).operateActivity, "updateOptions": (*player).updateOptions,
-	"query": (*player).query, "resetSticky": (*player).resetSticky, "updateWithStart": (*player).updateWithStart, "pollUpdate": (*player).pollUpdate,
+	"query": (*player).query, "pauseRun": (*player).pauseRun, "unpauseRun": (*player).unpauseRun, "list": (*player).list, "resetSticky": (*player).resetSticky, "updateWithStart": (*player).updateWithStart, "pollUpdate": (*player).pollUpdate,
 }
 
 // invoke calls a method with a bound on its time.
@@ -47,11 +48,17 @@ func invoke[Request, Answer proto.Message](
 
 func (p *player) start(ctx context.Context, w int, random *rand.Rand) *called {
 	request := p.startRequest(w, random)
-	if random.IntN(6) == 0 {
-		request.RequestId = "request-1" // a repetition of an earlier call
-	}
 	if random.IntN(5) == 0 {
 		request.RequestEagerExecution = true
+	}
+	if timeout := request.WorkflowRunTimeout.AsDuration(); 0 < timeout && timeout < soon {
+		request.RequestEagerExecution = false // the task would be due at the same time
+	}
+	if random.IntN(6) == 0 {
+		request.RequestId = "request-1" // a repetition of an earlier call
+		if r := p.current(w); r != nil && !r.history[0].GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted() {
+			request.RequestEagerExecution = false // a task that a worker has is not given again: see docs/compatibility.md
+		}
 	}
 	if !p.maySend(w, request) {
 		return nil
@@ -65,7 +72,8 @@ func (p *player) start(ctx context.Context, w int, random *rand.Rand) *called {
 
 // maySend tells whether a start cannot end a run whose end could not be seen in all its relations.
 func (p *player) maySend(w int, request *workflowservice.StartWorkflowExecutionRequest) bool {
-	return request.WorkflowIdConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING || p.mayClose(w)
+	return request.WorkflowIdConflictPolicy != enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING &&
+		request.WorkflowIdReusePolicy != enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING || p.mayClose(w)
 }
 
 func (p *player) startRequest(w int, random *rand.Rand) *workflowservice.StartWorkflowExecutionRequest {
@@ -79,8 +87,17 @@ func (p *player) startRequest(w int, random *rand.Rand) *workflowservice.StartWo
 		WorkflowIdConflictPolicy: pick(random, enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 			enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING),
 	}
-	if random.IntN(3) == 0 {
-		request.WorkflowExecutionTimeout, request.WorkflowRunTimeout = durationpb.New(2*time.Hour), durationpb.New(time.Hour)
+	if random.IntN(12) == 0 {
+		request.WorkflowIdReusePolicy, request.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING, pick(random,
+			enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+	}
+	addStartOptions(request, random)
+	return request
+}
+
+func addStartOptions(request *workflowservice.StartWorkflowExecutionRequest, random *rand.Rand) {
+	if random.IntN(3) == 0 { // not at the very moment of a cron
+		request.WorkflowExecutionTimeout, request.WorkflowRunTimeout = durationpb.New(150*time.Minute), durationpb.New(time.Hour)
 	}
 	if random.IntN(3) == 0 {
 		request.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"note": payload("note"), "other": payload("other")}}
@@ -100,7 +117,21 @@ func (p *player) startRequest(w int, random *rand.Rand) *workflowservice.StartWo
 	if random.IntN(4) == 0 {
 		request.OnConflictOptions = &workflowpb.OnConflictOptions{AttachRequestId: random.IntN(2) == 0, AttachLinks: random.IntN(2) == 0}
 	}
-	return request
+	if random.IntN(6) == 0 {
+		request.SearchAttributes = searchAttributes(random)
+	}
+	if random.IntN(8) == 0 {
+		request.Links = links()
+	}
+	if random.IntN(10) == 0 {
+		request.VersioningOverride = override(random)
+	}
+	if random.IntN(16) == 0 {
+		request.WorkflowRunTimeout = durationpb.New(pick(random, 300*time.Millisecond, -time.Second))
+		if request.WorkflowRunTimeout.AsDuration() > 0 { // whether it or the first task after a pause comes first would be chance
+			request.WorkflowStartDelay, request.RetryPolicy = nil, nil
+		}
+	}
 }
 
 func metadata() *sdkpb.UserMetadata {
@@ -114,24 +145,28 @@ func header() *commonpb.Header {
 func (p *player) signal(ctx context.Context, w int, random *rand.Rand) *called {
 	return invoke(ctx, "SignalWorkflowExecution", p.service.SignalWorkflowExecution, &workflowservice.SignalWorkflowExecutionRequest{
 		Namespace: namespace, WorkflowExecution: p.anyExecution(w, random), SignalName: pick(random, "one", "two", ""),
+		Header: pick(random, nil, nil, header()), Links: pick(random, nil, nil, links()),
 		Input: payloads("signal"), Identity: "client", RequestId: pick(random, "", p.requestID(), fmt.Sprintf("same-%d", len(p.runs))), // a reset forgets ids elsewhere
 	})
 }
 
 func (p *player) signalWithStart(ctx context.Context, w int, random *rand.Rand) *called {
-	request := &workflowservice.SignalWithStartWorkflowExecutionRequest{
-		Namespace: namespace, WorkflowId: p.workflowID(w), WorkflowType: &commonpb.WorkflowType{Name: "kind"},
-		TaskQueue: p.workflowQueue(w), Identity: "client", RequestId: p.requestID(),
-		WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout), SignalName: "first", SignalInput: payloads("signal"),
-		WorkflowIdReusePolicy: pick(random, enumspb.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED,
-			enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE),
-		WorkflowIdConflictPolicy: pick(random, enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED,
-			enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING),
+	start := p.startRequest(w, random)
+	if random.IntN(3) > 0 && start.WorkflowIdConflictPolicy == enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL { // refused always
+		start.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED
 	}
-	if !p.mayClose(w) {
-		request.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	if !p.maySend(w, start) {
+		return nil
 	}
-	return invoke(ctx, "SignalWithStartWorkflowExecution", p.service.SignalWithStartWorkflowExecution, request)
+	return invoke(ctx, "SignalWithStartWorkflowExecution", p.service.SignalWithStartWorkflowExecution, &workflowservice.SignalWithStartWorkflowExecutionRequest{
+		Namespace: start.Namespace, WorkflowId: start.WorkflowId, WorkflowType: start.WorkflowType, TaskQueue: start.TaskQueue, Input: start.Input,
+		WorkflowExecutionTimeout: start.WorkflowExecutionTimeout, WorkflowRunTimeout: start.WorkflowRunTimeout, WorkflowTaskTimeout: start.WorkflowTaskTimeout,
+		Identity: start.Identity, RequestId: start.RequestId, WorkflowIdReusePolicy: start.WorkflowIdReusePolicy,
+		WorkflowIdConflictPolicy: start.WorkflowIdConflictPolicy, SignalName: "first", SignalInput: payloads("signal"), RetryPolicy: start.RetryPolicy,
+		CronSchedule: start.CronSchedule, Memo: start.Memo, SearchAttributes: start.SearchAttributes, Header: start.Header,
+		WorkflowStartDelay: start.WorkflowStartDelay, UserMetadata: start.UserMetadata, Links: start.Links,
+		VersioningOverride: start.VersioningOverride, Priority: start.Priority,
+	})
 }
 
 func (p *player) cancel(ctx context.Context, w int, random *rand.Rand) *called {
@@ -156,8 +191,8 @@ func (p *player) terminate(ctx context.Context, w int, random *rand.Rand) *calle
 // reset goes back to any event, right or wrong, of a run without relations: those of a run with some happen in an order that
 // nobody promises.
 func (p *player) reset(ctx context.Context, w int, random *rand.Rand) *called {
-	r := p.current(w)
-	if r == nil || p.isRelated(r) || p.hasOpenUpdates(w) {
+	r, latest := p.anyRun(w, random), p.current(w)
+	if r == nil || p.isRelated(r) || p.isRelated(latest) || p.hasOpenUpdates(w) || r.disturbed {
 		return nil
 	}
 	finish := int64(random.IntN(len(r.history)+2) + 1)
@@ -178,7 +213,24 @@ func (p *player) reset(ctx context.Context, w int, random *rand.Rand) *called {
 		Reason: "again", WorkflowTaskFinishEventId: finish, RequestId: p.requestID(), Identity: "client",
 		ResetReapplyType: pick(random, enumspb.RESET_REAPPLY_TYPE_UNSPECIFIED, enumspb.RESET_REAPPLY_TYPE_SIGNAL,
 			enumspb.RESET_REAPPLY_TYPE_NONE, enumspb.RESET_REAPPLY_TYPE_ALL_ELIGIBLE),
+		ResetReapplyExcludeTypes: pick(random, nil, nil, []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL},
+			[]enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST}),
+		PostResetOperations: pick(random, nil, nil, afterReset(slices.Contains(workflowTaskEnds(r), finish), random)),
 	})
+}
+
+// anyRun is mostly the current one of w.
+func (p *player) anyRun(w int, random *rand.Rand) *run {
+	chosen := p.current(w)
+	if random.IntN(4) > 0 {
+		return chosen
+	}
+	for _, r := range p.runs {
+		if r.workflow == w && random.IntN(2) == 0 {
+			return r
+		}
+	}
+	return chosen
 }
 
 func workflowTaskEnds(r *run) []int64 {
@@ -201,10 +253,15 @@ func (p *player) history(ctx context.Context, w int, random *rand.Rand) *called 
 				Namespace: namespace, Execution: p.anyExecution(w, random),
 			})
 	}
+	filter := pick(random, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	if r := p.current(w); r != nil && (r.isPaused() || p.hasWaitingUpdate(r)) {
+		// An update's task must not become due while one server takes its time to answer. For paused runs see docs/compatibility.md.
+		filter = enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT
+	}
 	return invoke(ctx, "GetWorkflowExecutionHistory", p.service.GetWorkflowExecutionHistory,
 		&workflowservice.GetWorkflowExecutionHistoryRequest{
 			Namespace: namespace, Execution: p.anyExecution(w, random),
-			HistoryEventFilterType: pick(random, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT),
+			HistoryEventFilterType: filter,
 		})
 }
 

@@ -19,6 +19,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
+// startToCloseQuick passes in the step that polls an activity.
+const startToCloseQuick = 40 * time.Millisecond
+
 // decision is a worker's reply to a workflow task.
 type decision struct {
 	p        *player
@@ -61,9 +64,15 @@ func (d *decision) add(kind enumspb.CommandType, attributes proto.Message) {
 }
 
 func (d *decision) addCommand() {
-	switch d.random.IntN(12) {
+	switch d.random.IntN(13) {
+	case 12:
+		if d.random.IntN(2) == 0 {
+			d.addMistake()
+		}
 	case 11:
-		d.addUpsert()
+		d.add(enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, &commandpb.UpsertWorkflowSearchAttributesCommandAttributes{
+			SearchAttributes: searchAttributes(d.random),
+		})
 	case 0, 1:
 		d.addTimer()
 	case 2:
@@ -82,7 +91,7 @@ func (d *decision) addCommand() {
 		d.addExternal()
 	case 10:
 		d.add(enumspb.COMMAND_TYPE_MODIFY_WORKFLOW_PROPERTIES, &commandpb.ModifyWorkflowPropertiesCommandAttributes{
-			UpsertedMemo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{"note": payload("changed")}},
+			UpsertedMemo: memo(d.random),
 		})
 	}
 }
@@ -111,10 +120,12 @@ func (d *decision) hasSoon() bool {
 func (d *decision) addActivity() {
 	id := anyActivity(d.random)
 	attributes := &commandpb.ScheduleActivityTaskCommandAttributes{
-		ActivityId: id, ActivityType: &commonpb.ActivityType{Name: "work"}, TaskQueue: d.p.activityQueue(d.w, id),
+		ActivityId: id, ActivityType: &commonpb.ActivityType{Name: pick(d.random, "work", "work", "toil")}, TaskQueue: d.p.activityQueue(d.w, id),
 		Input: payloads("work"), ScheduleToCloseTimeout: durationpb.New(time.Hour), ScheduleToStartTimeout: durationpb.New(time.Hour),
 	}
-	switch d.random.IntN(8) {
+	switch d.random.IntN(9) {
+	case 8:
+		attributes.StartToCloseTimeout = durationpb.New(startToCloseQuick)
 	case 0:
 		if !d.hasSoon() {
 			attributes.ScheduleToStartTimeout = durationpb.New(30 * time.Millisecond)
@@ -124,7 +135,7 @@ func (d *decision) addActivity() {
 	case 2:
 		attributes.HeartbeatTimeout = durationpb.New(time.Minute)
 	}
-	if d.random.IntN(6) == 0 {
+	if d.random.IntN(6) == 0 && attributes.StartToCloseTimeout.AsDuration() != startToCloseQuick {
 		attributes.RequestEagerExecution = true
 	}
 	if d.random.IntN(6) == 0 {
@@ -136,16 +147,6 @@ func (d *decision) addActivity() {
 		attributes.RetryPolicy = &commonpb.RetryPolicy{MaximumAttempts: 1}
 	}
 	d.add(enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, attributes)
-}
-
-// addUpsert changes the one attribute that workers set without asking for it first.
-func (d *decision) addUpsert() {
-	versions := &commonpb.Payload{
-		Metadata: map[string][]byte{"encoding": []byte("json/plain"), "type": []byte("KeywordList")}, Data: []byte(pick(d.random, `["a-1"]`, `["a-1","b-2"]`, `[]`, `null`)),
-	}
-	d.add(enumspb.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, &commandpb.UpsertWorkflowSearchAttributesCommandAttributes{
-		SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{"TemporalChangeVersion": versions}},
-	})
 }
 
 func anyActivity(random *rand.Rand) string { return fmt.Sprintf("activity-%d", random.IntN(5)) }
@@ -162,9 +163,28 @@ func (d *decision) addChild() {
 		TaskQueue: d.p.workflowQueue(target), Input: payloads("input"), WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout),
 		ParentClosePolicy: pick(d.random, enumspb.PARENT_CLOSE_POLICY_TERMINATE, enumspb.PARENT_CLOSE_POLICY_ABANDON,
 			enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL),
-		WorkflowIdReusePolicy: pick(d.random, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE),
+		WorkflowIdReusePolicy: pick(d.random, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY),
 	}
+	d.addChildOptions(attributes)
 	d.add(enumspb.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION, attributes)
+}
+
+func (d *decision) addChildOptions(attributes *commandpb.StartChildWorkflowExecutionCommandAttributes) {
+	if d.random.IntN(4) == 0 {
+		attributes.Memo, attributes.SearchAttributes = memo(d.random), searchAttributes(d.random)
+	}
+	if d.random.IntN(4) == 0 {
+		attributes.RetryPolicy, attributes.Priority, attributes.Header = quickRetries(d.random), priority(d.random), header()
+	}
+	switch d.random.IntN(8) {
+	case 0:
+		attributes.CronSchedule = pick(d.random, "@every 2h", "never")
+	case 1:
+		attributes.WorkflowRunTimeout = durationpb.New(300 * time.Millisecond)
+	case 2:
+		attributes.WorkflowExecutionTimeout, attributes.WorkflowRunTimeout = durationpb.New(time.Hour), durationpb.New(2*time.Hour)
+	}
 }
 
 // addExternal signals or cancels another workflow, which may not be there. One a reply.
@@ -201,11 +221,34 @@ func (d *decision) addClose() {
 	case 2:
 		d.add(enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION, &commandpb.FailWorkflowExecutionCommandAttributes{Failure: failure(d.random)})
 	default:
-		d.add(enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
-			WorkflowType: &commonpb.WorkflowType{Name: "next"}, TaskQueue: d.p.workflowQueue(d.w), Input: payloads("next"),
-			WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout), Initiator: enumspb.CONTINUE_AS_NEW_INITIATOR_WORKFLOW,
-		})
+		d.addContinuation()
 	}
+}
+
+func (d *decision) addContinuation() {
+	attributes := &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
+		WorkflowType: &commonpb.WorkflowType{Name: "next"}, TaskQueue: d.p.workflowQueue(d.w), Input: payloads("next"),
+		WorkflowTaskTimeout: durationpb.New(workflowTaskTimeout), Initiator: enumspb.CONTINUE_AS_NEW_INITIATOR_WORKFLOW,
+	}
+	if d.random.IntN(3) == 0 {
+		attributes.Memo, attributes.SearchAttributes, attributes.Header = memo(d.random), searchAttributes(d.random), header()
+	}
+	if d.random.IntN(3) == 0 {
+		attributes.RetryPolicy, attributes.LastCompletionResult = quickRetries(d.random), payloads("last")
+	}
+	switch d.random.IntN(8) {
+	case 0:
+		attributes.BackoffStartInterval = durationpb.New(pick(d.random, 50*time.Millisecond, time.Hour))
+	case 1:
+		attributes.CronSchedule = pick(d.random, "@every 2h", "never")
+	case 2:
+		attributes.WorkflowType, attributes.TaskQueue = nil, nil
+	case 3:
+		attributes.WorkflowRunTimeout = durationpb.New(time.Hour)
+	case 4:
+		attributes.Initiator, attributes.Failure = pick(d.random, enumspb.CONTINUE_AS_NEW_INITIATOR_RETRY, enumspb.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE), failure(d.random)
+	}
+	d.add(enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION, attributes)
 }
 
 // knownTimer is one that runs, or now and then any.
@@ -238,7 +281,7 @@ func (d *decision) knownActivity() int64 {
 // addUpdates accepts or rejects the updates that came with the task, and completes some that were accepted before.
 func (d *decision) addUpdates(task *workflowservice.PollWorkflowTaskQueueResponse) {
 	for _, u := range d.p.updates {
-		if u.workflow == d.w && u.accepted && !u.ended && u.runID == task.GetWorkflowExecution().GetRunId() && d.random.IntN(2) == 0 {
+		if !u.repeated && u.workflow == d.w && u.accepted && !u.ended && u.runID == task.GetWorkflowExecution().GetRunId() && d.random.IntN(2) == 0 {
 			d.completeUpdate(u)
 		}
 	}
@@ -253,13 +296,13 @@ func (d *decision) addUpdates(task *workflowservice.PollWorkflowTaskQueueRespons
 				RejectedRequestMessageId: message.GetId(), RejectedRequest: request, Failure: failure(d.random),
 				RejectedRequestSequencingEventId: message.GetEventId(),
 			}, false)
-			d.confirmations = append(d.confirmations, func() { u.ended = true })
+			d.confirmations = append(d.confirmations, func() { d.p.mark(u, func(same *updateCall) { same.ended, same.rejected = true, true }) })
 			continue
 		}
 		d.addMessage(u, "accept", &updatepb.Acceptance{
 			AcceptedRequestMessageId: message.GetId(), AcceptedRequest: request, AcceptedRequestSequencingEventId: message.GetEventId(),
 		}, true)
-		d.confirmations = append(d.confirmations, func() { u.accepted = true })
+		d.confirmations = append(d.confirmations, func() { d.p.mark(u, func(same *updateCall) { same.accepted = true }) })
 		if d.random.IntN(2) == 0 {
 			d.completeUpdate(u)
 		}
@@ -272,7 +315,7 @@ func (d *decision) completeUpdate(u *updateCall) {
 		outcome.Value = &updatepb.Outcome_Failure{Failure: failure(d.random)}
 	}
 	d.addMessage(u, "complete", &updatepb.Response{Meta: &updatepb.Meta{UpdateId: u.id, Identity: "client"}, Outcome: outcome}, true)
-	d.confirmations = append(d.confirmations, func() { u.ended = true })
+	d.confirmations = append(d.confirmations, func() { d.p.mark(u, func(same *updateCall) { same.ended = true }) })
 }
 
 // addMessage adds a message of the update protocol, and the command that places it among the others where one is usual.
@@ -288,13 +331,23 @@ func (d *decision) addMessage(u *updateCall, kind string, content proto.Message,
 	}
 }
 
+// updateByID is the first call of an update that no worker has rejected.
 func (p *player) updateByID(id string) *updateCall {
 	for _, u := range p.updates {
-		if u.id == id {
+		if u.id == id && !u.rejected {
 			return u
 		}
 	}
 	return nil
+}
+
+// mark notes something of all calls of one update.
+func (p *player) mark(u *updateCall, note func(*updateCall)) {
+	for _, same := range p.updates {
+		if same.id == u.id && same.runID == u.runID && !same.ended {
+			note(same)
+		}
+	}
 }
 
 // setAttributes puts attributes into the field of the command that is of their type.

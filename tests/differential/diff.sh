@@ -11,7 +11,7 @@ if [ -z "$tool" ]; then
 fi
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$tool" server start-dev --headless --ip 127.0.0.1 --port "$port" --log-level never &
+"$tool" server start-dev --headless --ip 127.0.0.1 --port "$port" --log-level never --dynamic-config-value frontend.WorkflowPauseEnabled=true &
 server=$!
 trap 'kill "$server"; wait "$server" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do

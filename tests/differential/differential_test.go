@@ -12,16 +12,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"perdure/internal/serverprocess"
 )
 
 const (
-	// environmentAddress names the gRPC address of a second server with namespace default; without it Perdure on memory is
-	// compared with Perdure on SQLite.
+	// environmentAddress names the gRPC address of a second server with namespace default and pauses of runs switched on; without
+	// it Perdure on memory is compared with Perdure on SQLite.
 	environmentAddress = "PERDURE_DIFF_ADDRESS"
 	// environmentSeeds is how many plans are played, environmentFirstSeed the first one.
 	environmentSeeds, environmentFirstSeed = "PERDURE_DIFF_SEEDS", "PERDURE_DIFF_FIRST_SEED"
@@ -77,11 +82,12 @@ func startPair(t *testing.T) *pair {
 	t.Helper()
 	binary, err := serverprocess.Build()
 	require.NoError(t, err)
-	memory := startServer(t, serverprocess.Options{Binary: binary})
+	pausing := []string{"--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"}
+	memory := startServer(t, serverprocess.Options{Binary: binary, ExtraArguments: pausing})
 	if address := os.Getenv(environmentAddress); address != "" {
 		return &pair{names: [2]string{"perdure", address}, services: [2]workflowservice.WorkflowServiceClient{dial(t, memory), dial(t, address)}}
 	}
-	file := startServer(t, serverprocess.Options{Binary: binary, DatabaseFile: filepath.Join(t.TempDir(), "perdure.db")})
+	file := startServer(t, serverprocess.Options{Binary: binary, ExtraArguments: pausing, DatabaseFile: filepath.Join(t.TempDir(), "perdure.db")})
 	return &pair{names: [2]string{"memory", "sqlite"}, services: [2]workflowservice.WorkflowServiceClient{dial(t, memory), dial(t, file)}}
 }
 
@@ -100,7 +106,28 @@ func dial(t *testing.T, address string) workflowservice.WorkflowServiceClient {
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, connection.Close()) })
-	return workflowservice.NewWorkflowServiceClient(connection)
+	service := workflowservice.NewWorkflowServiceClient(connection)
+	registerAttributes(t, operatorservice.NewOperatorServiceClient(connection), service)
+	return service
+}
+
+// registerAttributes returns when the server takes starts with all of them.
+func registerAttributes(t *testing.T, operator operatorservice.OperatorServiceClient, service workflowservice.WorkflowServiceClient) {
+	t.Helper()
+	_, err := operator.AddSearchAttributes(t.Context(), &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: attributes})
+	require.NoError(t, err)
+	fields := map[string]*commonpb.Payload{}
+	for name := range attributes {
+		fields[name] = attribute("null", "")
+	}
+	require.Eventually(t, func() bool {
+		_, err := service.StartWorkflowExecution(t.Context(), &workflowservice.StartWorkflowExecutionRequest{
+			Namespace: namespace, WorkflowId: "has-attributes", WorkflowType: &commonpb.WorkflowType{Name: "kind"}, RequestId: "has-attributes",
+			TaskQueue: &taskqueuepb.TaskQueue{Name: "has-attributes"}, SearchAttributes: &commonpb.SearchAttributes{IndexedFields: fields},
+			WorkflowRunTimeout: durationpb.New(time.Second), WorkflowIdConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		})
+		return err == nil
+	}, startTimeout, 100*time.Millisecond)
 }
 
 // difference is the first step that shows different things.

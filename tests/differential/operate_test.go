@@ -19,33 +19,64 @@ import (
 
 // operateActivity does what operators do with a pending activity, or with one that is not there.
 func (p *player) operateActivity(ctx context.Context, w int, random *rand.Rand) *called {
-	id, execution := anyActivity(random), p.execution(w)
+	id, kind, execution := anyActivity(random), pick(random, "work", "toil"), p.execution(w)
 	switch random.IntN(4) {
 	case 0:
-		return invoke(ctx, "PauseActivity", p.service.PauseActivity, &workflowservice.PauseActivityRequest{
-			Namespace: namespace, Execution: execution, Identity: "operator", Reason: "hold", RequestId: p.requestID(),
+		request := &workflowservice.PauseActivityRequest{
+			Namespace: namespace, Execution: execution, Identity: "operator", Reason: "hold", RequestId: pick(random, p.requestID(), "again"),
 			Activity: &workflowservice.PauseActivityRequest_Id{Id: id},
-		})
+		}
+		if random.IntN(3) == 0 {
+			request.Activity = &workflowservice.PauseActivityRequest_Type{Type: kind}
+		}
+		return invoke(ctx, "PauseActivity", p.service.PauseActivity, request)
 	case 1:
-		return invoke(ctx, "UnpauseActivity", p.service.UnpauseActivity, &workflowservice.UnpauseActivityRequest{
+		request := &workflowservice.UnpauseActivityRequest{
 			Namespace: namespace, Execution: execution, Identity: "operator", Activity: &workflowservice.UnpauseActivityRequest_Id{Id: id},
 			ResetAttempts: random.IntN(2) == 0, ResetHeartbeat: random.IntN(2) == 0,
-		})
+		}
+		switch random.IntN(4) {
+		case 0:
+			request.Activity = &workflowservice.UnpauseActivityRequest_Type{Type: kind}
+		case 1:
+			request.Activity = &workflowservice.UnpauseActivityRequest_UnpauseAll{UnpauseAll: true}
+		}
+		return invoke(ctx, "UnpauseActivity", p.service.UnpauseActivity, request)
 	case 2:
 		return p.updateActivityOptions(ctx, w, id, random)
 	}
-	if a := p.pendingActivity(w, id); a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetAttempt() > 1 {
-		return nil // ours is offered again at once: see docs/compatibility.md
-	}
-	return invoke(ctx, "ResetActivity", p.service.ResetActivity, &workflowservice.ResetActivityRequest{
-		Namespace: namespace, Execution: execution, Identity: "operator", Activity: &workflowservice.ResetActivityRequest_Id{Id: id},
+	return p.resetActivity(ctx, w, id, kind, random)
+}
+
+func (p *player) resetActivity(ctx context.Context, w int, id, kind string, random *rand.Rand) *called {
+	request := &workflowservice.ResetActivityRequest{
+		Namespace: namespace, Execution: p.execution(w), Identity: "operator", Activity: &workflowservice.ResetActivityRequest_Id{Id: id},
 		ResetHeartbeat: random.IntN(2) == 0, KeepPaused: random.IntN(2) == 0, RestoreOriginalOptions: random.IntN(3) == 0,
-	})
+	}
+	switch random.IntN(4) {
+	case 0:
+		request.Activity = &workflowservice.ResetActivityRequest_Type{Type: kind}
+	case 1:
+		request.Activity = &workflowservice.ResetActivityRequest_MatchAll{MatchAll: true}
+	}
+	for _, a := range p.current(w).pending() {
+		chosen := request.GetMatchAll() || a.GetActivityId() == request.GetId() || a.GetActivityType().GetName() == request.GetType()
+		if chosen && a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && a.GetAttempt() > 1 {
+			return nil // ours is offered again at once: see docs/compatibility.md
+		}
+	}
+	return invoke(ctx, "ResetActivity", p.service.ResetActivity, request)
 }
 
 func (p *player) updateActivityOptions(ctx context.Context, w int, id string, random *rand.Rand) *called {
 	request := &workflowservice.UpdateActivityOptionsRequest{
 		Namespace: namespace, Execution: p.execution(w), Identity: "operator", Activity: &workflowservice.UpdateActivityOptionsRequest_Id{Id: id},
+	}
+	switch random.IntN(6) {
+	case 0:
+		request.Activity = &workflowservice.UpdateActivityOptionsRequest_Type{Type: pick(random, "work", "toil")}
+	case 1:
+		request.Activity = &workflowservice.UpdateActivityOptionsRequest_MatchAll{MatchAll: true}
 	}
 	if r := p.current(w); random.IntN(5) == 0 && r != nil && r.isOpen() { // see docs/compatibility.md
 		request.RestoreOriginal = true
@@ -53,20 +84,15 @@ func (p *player) updateActivityOptions(ctx context.Context, w int, id string, ra
 	}
 	request.ActivityOptions = &activitypb.ActivityOptions{
 		StartToCloseTimeout: durationpb.New(30 * time.Minute), HeartbeatTimeout: durationpb.New(5 * time.Minute),
-		RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 5, InitialInterval: durationpb.New(20 * time.Millisecond)},
+		ScheduleToCloseTimeout: durationpb.New(pick(random, 2*time.Hour, -time.Second)), ScheduleToStartTimeout: durationpb.New(2 * time.Hour),
+		RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 5, InitialInterval: durationpb.New(20 * time.Millisecond)}, Priority: priority(random),
 	}
-	paths := []string{"start_to_close_timeout", "heartbeat_timeout", "retry_policy.maximum_attempts", "retry_policy.initial_interval"}
+	paths := []string{
+		"start_to_close_timeout", "heartbeat_timeout", "retry_policy.maximum_attempts", "retry_policy.initial_interval", "retry_policy",
+		"schedule_to_close_timeout", "schedule_to_start_timeout", "priority",
+	}
 	request.UpdateMask = &fieldmaskpb.FieldMask{Paths: []string{pick(random, paths...), pick(random, paths...)}}
 	return invoke(ctx, "UpdateActivityOptions", p.service.UpdateActivityOptions, request)
-}
-
-func (p *player) pendingActivity(w int, id string) *workflowpb.PendingActivityInfo {
-	pending := p.current(w).pending()
-	i := slices.IndexFunc(pending, func(a *workflowpb.PendingActivityInfo) bool { return a.GetActivityId() == id })
-	if i < 0 {
-		return nil
-	}
-	return pending[i]
 }
 
 func (r *run) pending() []*workflowpb.PendingActivityInfo {
@@ -81,16 +107,19 @@ func (p *player) updateOptions(ctx context.Context, w int, random *rand.Rand) *c
 	if r := p.current(w); r != nil && r.isOpen() && (r.description.GetPendingWorkflowTask() != nil && !r.workflowTaskIsStarted() || p.hasOpenUpdates(w)) {
 		return nil
 	}
+	mask := pick(random, []string{"priority"}, []string{"priority"}, []string{"versioning_override"}, []string{"priority", "versioning_override"}, nil)
+	execution := p.anyExecution(w, random)
+	if r := p.current(w); mask == nil && (r == nil || !r.isOpen() || execution.GetRunId() != "") {
+		return nil // which of two mistakes is told is open
+	}
 	return invoke(ctx, "UpdateWorkflowExecutionOptions", p.service.UpdateWorkflowExecutionOptions,
 		&workflowservice.UpdateWorkflowExecutionOptionsRequest{
-			Namespace: namespace, WorkflowExecution: p.anyExecution(w, random), Identity: "operator",
-			WorkflowExecutionOptions: &workflowpb.WorkflowExecutionOptions{Priority: priority(random)},
-			UpdateMask:               &fieldmaskpb.FieldMask{Paths: []string{"priority"}},
+			Namespace: namespace, WorkflowExecution: execution, Identity: "operator",
+			WorkflowExecutionOptions: &workflowpb.WorkflowExecutionOptions{
+				Priority: pick(random, nil, priority(random), priority(random)), VersioningOverride: pick(random, nil, override(random)),
+			},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: mask},
 		})
-}
-
-func priority(random *rand.Rand) *commonpb.Priority {
-	return &commonpb.Priority{PriorityKey: int32(1 + random.IntN(5)), FairnessKey: pick(random, "", "fair"), FairnessWeight: 1}
 }
 
 func (p *player) resetSticky(ctx context.Context, w int, random *rand.Rand) *called {
@@ -111,10 +140,15 @@ func (p *player) pollUpdate(ctx context.Context, w int, random *rand.Rand) *call
 		return nil
 	}
 	u := pick(random, accepted...)
+	waitPolicy := pick(random, nil, &updatepb.WaitPolicy{LifecycleStage: enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED})
+	if u.ended && random.IntN(2) == 0 {
+		waitPolicy = &updatepb.WaitPolicy{LifecycleStage: enumspb.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED}
+	}
 	return invoke(ctx, "PollWorkflowExecutionUpdate", p.service.PollWorkflowExecutionUpdate, &workflowservice.PollWorkflowExecutionUpdateRequest{
 		Namespace: namespace, Identity: "client", UpdateRef: &updatepb.UpdateRef{
 			WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w), RunId: u.runID}, UpdateId: u.id,
 		},
+		WaitPolicy: waitPolicy,
 	})
 }
 

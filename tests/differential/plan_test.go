@@ -47,6 +47,7 @@ var weights = []struct {
 	{"history", 2}, {"pollWorkflow", 22}, {"completeWorkflow", 26}, {"failWorkflow", 3}, {"pollActivity", 8},
 	{"completeActivity", 4}, {"failActivity", 4}, {"cancelActivity", 2}, {"heartbeatActivity", 3}, {"activityByID", 3},
 	{"operateActivity", 5}, {"updateOptions", 2}, {"query", 4}, {"resetSticky", 1}, {"updateWithStart", 3}, {"pollUpdate", 2},
+	{"pauseRun", 2}, {"unpauseRun", 3}, {"list", 2},
 }
 
 // newPlan draws the plan of a seed.

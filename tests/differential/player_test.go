@@ -39,7 +39,11 @@ type run struct {
 }
 
 func (r *run) isOpen() bool {
-	return r.description.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	return r.description.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || r.isPaused()
+}
+
+func (r *run) isPaused() bool {
+	return r != nil && r.description.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
 func (r *run) workflowTaskIsStarted() bool {
@@ -140,10 +144,29 @@ func (p *player) news() string {
 		for ; r.shown < len(r.history); r.shown++ {
 			text.WriteString("\n" + pretty(p.norm.message(r.history[r.shown])))
 		}
-		text.WriteString("\n" + pretty(p.norm.message(r.description)))
+		text.WriteString("\n" + pretty(p.norm.message(p.steady(r))))
 		r.final = !r.isOpen()
 	}
 	return text.String()
+}
+
+// steady is the description without what depends on the moment of the look: the length of the history while an update waits,
+// whose task may count in it; when a retry comes that comes soon; and the end of an attempt that timed out, which ours tells
+// (see docs/compatibility.md).
+func (p *player) steady(r *run) *workflowservice.DescribeWorkflowExecutionResponse {
+	shown := proto.CloneOf(r.description)
+	if p.hasWaitingUpdate(r) {
+		shown.WorkflowExecutionInfo.HistoryLength = 0
+	}
+	for _, a := range shown.GetPendingActivities() {
+		if a.GetAttempt() > 1 && time.Until(a.GetNextAttemptScheduleTime().AsTime()) < soon {
+			a.NextAttemptScheduleTime, a.CurrentRetryInterval = nil, nil
+		}
+		if a.GetLastFailure().GetTimeoutFailureInfo() != nil {
+			a.LastAttemptCompleteTime = nil
+		}
+	}
+	return shown
 }
 
 // refresh looks at the current run of every workflow and at all runs that were open.
@@ -157,7 +180,12 @@ func (p *player) refresh(ctx context.Context) error {
 			return err
 		}
 		if id := description.GetWorkflowExecutionInfo().GetExecution().GetRunId(); p.findRun(id) == nil {
-			p.runs = append(p.runs, &run{workflow: w, id: id})
+			if err := p.followChain(ctx, w); err != nil {
+				return err
+			}
+			if p.findRun(id) == nil {
+				p.runs = append(p.runs, &run{workflow: w, id: id})
+			}
 		}
 	}
 	for _, r := range p.runs {
@@ -174,6 +202,22 @@ func (p *player) refresh(ctx context.Context) error {
 		if r.history, err = p.fetchHistory(ctx, r); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// followChain finds the runs that came and went between two looks.
+func (p *player) followChain(ctx context.Context, w int) (err error) {
+	for r := p.current(w); r != nil; {
+		if r.history, err = p.fetchHistory(ctx, r); err != nil {
+			return err
+		}
+		next := nextRun(r)
+		if next == "" || p.findRun(next) != nil {
+			return nil
+		}
+		r = &run{workflow: w, id: next}
+		p.runs = append(p.runs, r)
 	}
 	return nil
 }

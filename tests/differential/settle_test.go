@@ -66,6 +66,15 @@ func (p *player) missingOf(r *run) string {
 			backoff < soon && len(r.history) == 1 {
 			return "the first workflow task"
 		}
+		if r.timesOutSoon() {
+			return "the timeout of the run"
+		}
+		for _, a := range r.pending() {
+			if timeout := a.GetActivityOptions().GetStartToCloseTimeout().AsDuration(); 0 < timeout && timeout < soon && a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED &&
+				a.GetLastStartedTime() != nil && a.GetState() != enumspb.PENDING_ACTIVITY_STATE_PAUSED {
+				return "the timeout of a started activity"
+			}
+		}
 	}
 	for _, child := range opened.children {
 		if reason := p.missingOfChild(r, child); reason != "" {
@@ -94,6 +103,13 @@ func (p *player) missingOfChild(parent *run, c child) string {
 	return ""
 }
 
+// timesOutSoon tells of an open run whether its end comes by itself.
+func (r *run) timesOutSoon() bool {
+	started := r.history[0].GetWorkflowExecutionStartedEventAttributes()
+	timeout := started.GetWorkflowRunTimeout().AsDuration()
+	return 0 < timeout && timeout+started.GetFirstWorkflowTaskBackoff().AsDuration() < soon
+}
+
 func isTaskCompleted(e *historypb.HistoryEvent) bool {
 	return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 }
@@ -111,6 +127,7 @@ func nextRun(r *run) string {
 		last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId(),
 		last.GetWorkflowExecutionFailedEventAttributes().GetNewExecutionRunId(),
 		last.GetWorkflowExecutionCompletedEventAttributes().GetNewExecutionRunId(),
+		last.GetWorkflowExecutionTimedOutEventAttributes().GetNewExecutionRunId(),
 	)
 }
 

@@ -30,6 +30,8 @@ type updateCall struct {
 	err      error
 
 	accepted, ended bool // as the worker said
+	rejected        bool
+	repeated        bool // an earlier call has the same id
 	recorded        bool
 	lost            bool // see player.disturb
 	withStart       bool // goes on to another run when the one that was found closes
@@ -90,6 +92,21 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 	u, request := p.newUpdate(w, random)
 	if r := p.current(w); r != nil {
 		u.runID = r.id
+		p.repeat(u, request, random)
+	}
+	mistake := random.IntN(30)
+	if u.repeated {
+		mistake = -1 // nothing would tell when the call has failed
+	}
+	switch mistake {
+	case 0:
+		request.Request.Input.Name = ""
+	case 1:
+		request.FirstExecutionRunId = "00000000-0000-4000-8000-000000000000"
+	case 2:
+		request.WorkflowExecution.RunId = "00000000-0000-4000-8000-000000000000"
+	case 3:
+		request.Request.Input.Header = header()
 	}
 	u.send(ctx, func(ctx context.Context) (proto.Message, error) {
 		return p.service.UpdateWorkflowExecution(ctx, request)
@@ -115,6 +132,21 @@ func (p *player) newUpdate(w int, random *rand.Rand) (*updateCall, *workflowserv
 			Meta:  &updatepb.Meta{UpdateId: u.id, Identity: "client"},
 			Input: &updatepb.Input{Name: "change", Args: payloads("argument")},
 		},
+	}
+}
+
+// repeat makes the call one of an update that was sent before, now and then.
+func (p *player) repeat(u *updateCall, request *workflowservice.UpdateWorkflowExecutionRequest, random *rand.Rand) {
+	if random.IntN(6) > 0 {
+		return
+	}
+	for _, former := range p.updates {
+		if former != u && former.runID == u.runID && former.workflow == u.workflow && !former.lost && !former.rejected && !former.withStart &&
+			(!former.isAnswered() || former.err == nil) {
+			u.id, u.accepted, u.ended, u.repeated = former.id, former.accepted, former.ended, true
+			request.Request.Meta.UpdateId = u.id
+			return
+		}
 	}
 }
 
@@ -243,4 +275,9 @@ func (p *player) hasAdmittedUpdates(w int) bool {
 		}
 	}
 	return false
+}
+
+// hasWaitingUpdate tells whether no worker has taken an update of r yet.
+func (p *player) hasWaitingUpdate(r *run) bool {
+	return slices.ContainsFunc(p.updates, func(u *updateCall) bool { return u.runID == r.id && u.waits() && !u.lost })
 }

@@ -5,12 +5,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // heldActivity is a task that the worker took and has not ended.
@@ -20,7 +23,7 @@ type heldActivity struct {
 }
 
 // pollWorkflow takes the workflow task of w, of which there must be one.
-func (p *player) pollWorkflow(ctx context.Context, w int, _ *rand.Rand) *called {
+func (p *player) pollWorkflow(ctx context.Context, w int, random *rand.Rand) *called {
 	r := p.current(w)
 	if r == nil || !r.isOpen() || r.workflowTaskIsStarted() || p.tasks[w] != nil {
 		return nil
@@ -29,7 +32,7 @@ func (p *player) pollWorkflow(ctx context.Context, w int, _ *rand.Rand) *called 
 		return nil
 	}
 	call := invoke(ctx, "PollWorkflowTaskQueue", p.service.PollWorkflowTaskQueue, &workflowservice.PollWorkflowTaskQueueRequest{
-		Namespace: namespace, TaskQueue: p.workflowQueue(w), Identity: "worker",
+		Namespace: namespace, TaskQueue: p.workflowQueue(w), Identity: "worker", BinaryChecksum: pick(random, "", "", "sum"),
 	})
 	if task := call.answer.(*workflowservice.PollWorkflowTaskQueueResponse); len(task.GetTaskToken()) > 0 {
 		p.inOrder(r, task)
@@ -59,12 +62,13 @@ func (p *player) completeWorkflow(ctx context.Context, w int, random *rand.Rand)
 	}
 	d := p.decide(w, task, random)
 	delete(p.tasks, w)
-	call := invoke(ctx, "RespondWorkflowTaskCompleted", p.service.RespondWorkflowTaskCompleted,
-		&workflowservice.RespondWorkflowTaskCompletedRequest{
-			Namespace: namespace, TaskToken: task.GetTaskToken(), Identity: "worker", Commands: d.commands, Messages: d.messages,
-			// A worker that has the next task at once hides what comes of the reply by itself.
-			ReturnNewWorkflowTask: random.IntN(8) == 0 && !d.hasSoon(), ForceCreateNewWorkflowTask: random.IntN(10) == 0,
-		})
+	request := &workflowservice.RespondWorkflowTaskCompletedRequest{
+		Namespace: namespace, TaskToken: task.GetTaskToken(), Identity: "worker", Commands: d.commands, Messages: d.messages,
+		// A worker that has the next task at once hides what comes of the reply by itself.
+		ReturnNewWorkflowTask: random.IntN(8) == 0 && !d.hasSoon(), ForceCreateNewWorkflowTask: random.IntN(10) == 0,
+	}
+	addWorkerFacts(request, random)
+	call := invoke(ctx, "RespondWorkflowTaskCompleted", p.service.RespondWorkflowTaskCompleted, request)
 	if call.err != nil {
 		return call
 	}
@@ -80,6 +84,23 @@ func (p *player) completeWorkflow(ctx context.Context, w int, random *rand.Rand)
 	return call
 }
 
+// addWorkerFacts says what workers say of themselves.
+func addWorkerFacts(request *workflowservice.RespondWorkflowTaskCompletedRequest, random *rand.Rand) {
+	if random.IntN(5) == 0 {
+		request.WorkerVersionStamp = &commonpb.WorkerVersionStamp{BuildId: pick(random, "build-1", "build-2")}
+	}
+	if request.WorkerVersionStamp == nil && random.IntN(8) == 0 { // not with a build: see docs/compatibility.md
+		request.BinaryChecksum = pick(random, "sum", "other")
+	}
+	if random.IntN(4) == 0 {
+		request.SdkMetadata = &sdkpb.WorkflowTaskCompletedMetadata{CoreUsedFlags: []uint32{1}, LangUsedFlags: []uint32{2, 3}, SdkName: "sdk", SdkVersion: "1.2.3"}
+		request.MeteringMetadata = &commonpb.MeteringMetadata{NonfirstLocalActivityExecutionAttempts: 3}
+	}
+	if random.IntN(2) == 0 {
+		request.Capabilities = &workflowservice.RespondWorkflowTaskCompletedRequest_Capabilities{DiscardSpeculativeWorkflowTaskWithEvents: true}
+	}
+}
+
 // pollActivity takes one of the offered activities of w's current run, by the order of their ids.
 func (p *player) pollActivity(ctx context.Context, w int, random *rand.Rand) *called {
 	r := p.current(w)
@@ -88,7 +109,7 @@ func (p *player) pollActivity(ctx context.Context, w int, random *rand.Rand) *ca
 	}
 	var offered []*workflowpb.PendingActivityInfo
 	for _, activity := range r.description.GetPendingActivities() {
-		if activity.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+		if activity.GetState() == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && time.Until(activity.GetNextAttemptScheduleTime().AsTime()) < soon {
 			offered = append(offered, activity)
 		}
 	}
@@ -137,12 +158,19 @@ func (p *player) completeActivity(ctx context.Context, w int, random *rand.Rand)
 }
 
 func (p *player) failActivity(ctx context.Context, w int, random *rand.Rand) *called {
+	if p.current(w).isPaused() {
+		return nil // its retry would wait here: see docs/compatibility.md
+	}
 	held := p.heldActivity(w, random)
 	if held == nil {
 		return nil
 	}
+	reason := failure(random)
+	if random.IntN(10) == 0 {
+		reason.GetApplicationFailureInfo().NextRetryDelay = durationpb.New(time.Hour)
+	}
 	return invoke(ctx, "RespondActivityTaskFailed", p.service.RespondActivityTaskFailed, &workflowservice.RespondActivityTaskFailedRequest{
-		Namespace: namespace, TaskToken: held.task.GetTaskToken(), Identity: "worker", Failure: failure(random),
+		Namespace: namespace, TaskToken: held.task.GetTaskToken(), Identity: "worker", Failure: reason,
 		LastHeartbeatDetails: pick(random, nil, payloads("progress")),
 	})
 }
@@ -180,6 +208,9 @@ func (p *player) activityByID(ctx context.Context, w int, random *rand.Rand) *ca
 				Namespace: namespace, WorkflowId: workflowID, ActivityId: id, Identity: "worker", Result: payloads("result"),
 			})
 	case 1:
+		if p.current(w).isPaused() {
+			return nil // its retry would wait here: see docs/compatibility.md
+		}
 		return invoke(ctx, "RespondActivityTaskFailedById", p.service.RespondActivityTaskFailedById,
 			&workflowservice.RespondActivityTaskFailedByIdRequest{
 				Namespace: namespace, WorkflowId: workflowID, ActivityId: id, Identity: "worker", Failure: failure(random),
@@ -198,7 +229,7 @@ func (p *player) activityByID(ctx context.Context, w int, random *rand.Rand) *ca
 
 func failure(random *rand.Rand) *failurepb.Failure {
 	kind := pick(random, "usual", "usual", "fatal")
-	return &failurepb.Failure{
+	f := &failurepb.Failure{
 		Message: "it failed", Source: "worker", StackTrace: "line 1",
 		FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{
 			Type: kind, NonRetryable: random.IntN(4) == 0, Details: payloads("details"),
@@ -207,6 +238,10 @@ func failure(random *rand.Rand) *failurepb.Failure {
 			ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: "cause"},
 		}},
 	}
+	if random.IntN(8) == 0 {
+		f.GetApplicationFailureInfo().NextRetryDelay = durationpb.New(30 * time.Millisecond)
+	}
+	return f
 }
 
 // execution names a workflow's current run.

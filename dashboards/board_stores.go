@@ -136,6 +136,8 @@ var visibility = board{
 				about: "Time of a search in the store."},
 			{title: "Duration heatmap", unit: "s", shape: heated, limits: free, queries: one(heat(metrics.VisibilityQueryDuration, "")),
 				about: "A second, slow band is a kind of search that has no index."},
+			{title: "Compared with a second store", unit: "reqps", limits: free, quiet: "only where the configuration names a shadow store", queries: one(rate(metrics.VisibilityShadow, "", "store", "api", "outcome")),
+				about: "Searches that were also sent to another store. What is different is a reason not to read from it yet."},
 		}},
 	},
 }

@@ -44,6 +44,7 @@ var unlit = map[string]string{
 	"perdure-postgresql: Since the last vacuum":         "autovacuum comes when it likes",
 	"perdure-visibility: From commit to found":          "only stores that show records later than they take them",
 	"perdure-visibility: Rebuilds":                      "the store is new and small",
+	"perdure-visibility: Compared with a second store":  "there is one store; server tests compare two",
 	"perdure-visibility: Trouble with records":          "batches are seldom the call that fails",
 	"perdure-visibility: Records not taken":             "the same",
 	"perdure-overview: Refused calls":                   "nobody here reaches a rate limit; server/limits_test.go does",

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"perdure/server/apierr"
@@ -53,7 +54,8 @@ type Book struct {
 	known  map[queueKey]entry
 	builds map[string]deployment.Builds // by namespace; never changed in place
 
-	telling sync.Mutex // one at a time hears of changes, so that the last word is the newest
+	asked   atomic.Bool // since the last look at the store
+	telling sync.Mutex  // one at a time hears of changes, so that the last word is the newest
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -143,17 +145,26 @@ func (b *Book) follow(ctx context.Context) {
 			return
 		case <-timer.C():
 		}
-		limited, done := context.WithTimeout(ctx, storeTimeout)
-		if err := b.Load(limited); err != nil && ctx.Err() == nil {
-			b.logger.WarnContext(ctx, "the build ids of task queues could not be read; the last known ones are used", "error", err)
+		if b.asked.Swap(false) { // a node at rest asks for nothing
+			b.refresh(ctx)
 		}
-		done()
 		timer.Reset(b.config.RefreshAfter)
+	}
+}
+
+func (b *Book) refresh(ctx context.Context) {
+	limited, done := context.WithTimeout(ctx, storeTimeout)
+	defer done()
+	if err := b.Load(limited); err != nil && ctx.Err() == nil {
+		b.logger.WarnContext(ctx, "the build ids of task queues could not be read; the last known ones are used", "error", err)
 	}
 }
 
 // Of tells what a task queue knows of build ids. See cluster.BuildIDs.
 func (b *Book) Of(namespaceID, queue string) *versioning.Data {
+	if !b.asked.Load() {
+		b.asked.Store(true)
+	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if data := b.builds[namespaceID][queue]; data != nil {

@@ -149,12 +149,18 @@ func (e *Engine) followRules(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		limited, done := context.WithTimeout(ctx, e.limits.StoreTimeout)
-		if err := e.readRules(limited); err != nil && ctx.Err() == nil {
-			e.logger.Warn("rules of task queues could not be read; the last known ones are used", "error", err)
+		if len(e.loaded()) > 0 { // a node at rest asks for nothing
+			e.refreshRules(ctx)
 		}
-		done()
 		timer.Reset(e.limits.RefreshAfter)
+	}
+}
+
+func (e *Engine) refreshRules(ctx context.Context) {
+	limited, done := context.WithTimeout(ctx, e.limits.StoreTimeout)
+	defer done()
+	if err := e.readRules(limited); err != nil && ctx.Err() == nil {
+		e.logger.Warn("rules of task queues could not be read; the last known ones are used", "error", err)
 	}
 }
 

@@ -259,6 +259,7 @@ func TestRulesOfOthersAreSeenSoon(t *testing.T) {
 		defer r.stop()
 		other := rigOn(t, data, matching.Limits{})
 		defer other.stop()
+		r.offer(task(activityQueue(), "a")) // a node without a queue in use does not look
 		other.configure(&configUpdate{UpdateQueueRateLimit: perSecond(3)})
 		r.requireRate(4000, enumspb.RATE_LIMIT_SOURCE_SYSTEM)
 		time.Sleep(2 * time.Second)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"perdure/internal/editdistance"
 )
 
 // Load reads a YAML file, then the environment, then validates. Errors name
@@ -181,7 +183,7 @@ func didYouMean(v reflect.Value, key string) string {
 	best, bestDistance := "", 3
 	for i := range v.NumField() {
 		name := keyOf(v.Type().Field(i))
-		if d := distance(name, key); d < bestDistance {
+		if d := editdistance.Of(name, key, bestDistance); d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
@@ -189,25 +191,4 @@ func didYouMean(v reflect.Value, key string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is how many single-character edits turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{change, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }

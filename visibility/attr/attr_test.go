@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,18 +180,6 @@ func TestValidateUnknownIsTyped(t *testing.T) {
 	require.ErrorAs(t, attr.Validate("shop", custom, sa), &undefined)
 	require.Equal(t, "Nope", undefined.Name)
 	require.EqualError(t, undefined, "Namespace shop has no mapping defined for search attribute Nope")
-}
-
-// TestKnown removes an attribute and gives another a new type: both are shown no more.
-func TestKnown(t *testing.T) {
-	sa := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
-		"V2": attr.Encode("x", enumspb.INDEXED_VALUE_TYPE_KEYWORD), "V3": attr.Encode("5", enumspb.INDEXED_VALUE_TYPE_KEYWORD),
-		"Gone": attr.Encode("x", enumspb.INDEXED_VALUE_TYPE_KEYWORD), "BuildIds": attr.Encode([]string{"b"}, enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST),
-		"V4": {Data: []byte("0.5")},
-	}}
-	require.ElementsMatch(t, []string{"V2", "BuildIds", "V4"}, slices.Collect(maps.Keys(attr.Known(custom, sa).IndexedFields)))
-	require.Len(t, sa.IndexedFields, 5)
-	require.NotNil(t, attr.Known(nil, nil))
 }
 
 func TestMerge(t *testing.T) {

@@ -137,20 +137,6 @@ func Canonical(custom Types, sa *commonpb.SearchAttributes) *commonpb.SearchAttr
 	return &commonpb.SearchAttributes{IndexedFields: fields}
 }
 
-// Known returns sa without the attributes that the namespace has no more, or
-// has with another type by now. It never returns nil.
-func Known(custom Types, sa *commonpb.SearchAttributes) *commonpb.SearchAttributes {
-	known := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
-	for name, p := range sa.GetIndexedFields() {
-		t, ok := TypeOf(custom, name)
-		written, typed := p.GetMetadata()[metadataType]
-		if ok && (!typed || string(written) == t.String()) {
-			known.IndexedFields[name] = p
-		}
-	}
-	return known
-}
-
 // Value is an attribute of a run with the type it was written with.
 type Value struct {
 	Type  enumspb.IndexedValueType

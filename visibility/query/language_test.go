@@ -328,6 +328,16 @@ func threeValued(x query.Expr, row eval.Row) int {
 		return max(threeValued(x.Left, row), threeValued(x.Right, row))
 	case *query.Not:
 		return -threeValued(x.X, row)
+	case *query.Exists: // the rule holds for each item, and whether there is one is never unknown
+		items, _ := row[eval.ItemsKey(x.Kind)].Value.([]eval.Row)
+		for _, item := range items {
+			if threeValued(x.Where, item) == 1 {
+				return 1
+			}
+		}
+		return -1
+	case nil:
+		return 1
 	}
 	if _, isNull := x.(*query.IsNull); !isNull {
 		for _, name := range query.Fields(x) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"perdure/internal/editdistance"
 	"perdure/visibility/attr"
 )
 
@@ -31,7 +32,7 @@ func itoa(i int) string { return strconv.Itoa(i) }
 func (c *checker) nearest(name string) string {
 	best, bestTypos := "", maxTypos+1
 	for _, known := range slices.Sorted(maps.Keys(c.allTypes())) {
-		if typos := editDistance(name, known, bestTypos); typos < bestTypos && typos < len(name) {
+		if typos := editdistance.Of(name, known, bestTypos); typos < bestTypos && typos < len(name) {
 			best, bestTypos = known, typos
 		}
 	}
@@ -47,29 +48,4 @@ func (c *checker) allTypes() attr.Types {
 	maps.Copy(types, attr.BuiltIns())
 	maps.Copy(types, c.options.Custom)
 	return types
-}
-
-// editDistance counts insertions, deletions and replacements of bytes between
-// two names; limit, where it is as many or more.
-func editDistance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return min(row[len(b)], limit)
 }

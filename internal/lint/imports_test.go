@@ -18,7 +18,7 @@ import (
 var pure = []string{
 	"perdure/server/execution", "perdure/server/activity", "perdure/server/schedule", "perdure/server/match", "perdure/server/versioning",
 	"perdure/server/deployment", "perdure/server/nexus",
-	"perdure/visibility/query", "perdure/visibility/eval", "perdure/visibility/attr", "perdure/visibility/inside",
+	"perdure/visibility/query", "perdure/visibility/eval", "perdure/visibility/attr", "perdure/visibility/inside", "perdure/internal/editdistance",
 }
 
 // pureModules may be used by pure packages: messages, and arithmetic without I/O.

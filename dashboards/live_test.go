@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"perdure/internal/childprocess"
 	"perdure/internal/pgtest"
 	"perdure/internal/serverprocess"
 )
@@ -105,11 +106,10 @@ func startTool(t *testing.T, ready string, command ...string) string {
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	c.Stdout, c.Stderr = log, log
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(t, c.Start())
+	process, err := childprocess.Start(c, syscall.SIGKILL)
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
+		require.NoError(t, process.End(syscall.SIGKILL))
 		_ = log.Close()
 	})
 	require.Eventually(t, func() bool {

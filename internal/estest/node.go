@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"perdure/internal/childprocess"
 )
 
 const (
@@ -30,8 +32,7 @@ type node struct {
 	home    string // the software
 	long    bool   // it lives long enough for the better compiler to pay
 	port    int
-	command *exec.Cmd
-	ended   chan struct{} // closed when the process has ended
+	process *childprocess.Process
 }
 
 func start(long bool) (*node, error) {
@@ -108,16 +109,16 @@ func (n *node) launchOn(port int) error {
 	}
 	defer log.Close() // the server has its own copy
 	n.port = port
-	n.command = exec.Command("java", n.arguments(transport)...)
-	n.command.Dir, n.command.Stdout, n.command.Stderr = n.folder, log, log
-	n.command.Env = []string{"PATH=" + os.Getenv("PATH"), "JAVA_HOME=" + os.Getenv("JAVA_HOME")}
-	n.command.SysProcAttr = attributes(credential())
-	if err := n.run(); err != nil {
+	command := exec.Command("java", n.arguments(transport)...)
+	command.Dir, command.Stdout, command.Stderr = n.folder, log, log
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "JAVA_HOME=" + os.Getenv("JAVA_HOME")}
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential()}
+	if n.process, err = childprocess.Start(command, syscall.SIGKILL); err != nil {
 		return err
 	}
 	if err := n.awaitReady(); err != nil {
 		text, _ := os.ReadFile(n.logFile()) // only to explain
-		return errors.Join(fmt.Errorf("%w: %s", err, tail(string(text))), n.kill())
+		return errors.Join(fmt.Errorf("%w: %s", err, tail(string(text))), n.process.End(syscall.SIGKILL))
 	}
 	return nil
 }
@@ -138,24 +139,6 @@ func (n *node) arguments(transport int) []string {
 
 func (n *node) logFile() string { return filepath.Join(n.folder, "server.log") }
 
-// run starts the process on a thread that lives as long as it does, since the
-// signal at the parent's death is tied to the thread that started the child.
-func (n *node) run() error {
-	n.ended = make(chan struct{})
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := n.command.Start()
-		started <- err
-		if err == nil {
-			_ = n.command.Wait() // its end is what counts
-		}
-		close(n.ended)
-	}()
-	return <-started
-}
-
 func (n *node) awaitReady() error {
 	deadline := time.Now().Add(startSecondsMax * time.Second)
 	for {
@@ -164,7 +147,7 @@ func (n *node) awaitReady() error {
 			return nil
 		}
 		select {
-		case <-n.ended:
+		case <-n.process.Ended():
 			return fmt.Errorf("the server ended: %w", err)
 		case <-time.After(pollEvery):
 		}
@@ -191,15 +174,8 @@ func (n *node) try() error {
 func (n *node) url() string { return fmt.Sprintf("http://127.0.0.1:%d", n.port) }
 
 // stop ends the server at once: the data goes anyway.
-func (n *node) stop() error { return errors.Join(n.kill(), os.RemoveAll(n.folder)) }
-
-func (n *node) kill() error {
-	err := n.command.Process.Kill()
-	<-n.ended
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
+func (n *node) stop() error {
+	return errors.Join(n.process.End(syscall.SIGKILL), os.RemoveAll(n.folder))
 }
 
 // tail keeps the end of a log.

@@ -1,6 +1,9 @@
 package estest
 
-import "testing"
+import (
+	"syscall"
+	"testing"
+)
 
 // Server is a server that belongs to one test, which may crash it.
 type Server struct {
@@ -30,7 +33,7 @@ func (s *Server) URL() string { return s.n.url() }
 // Crash kills the server in mid-flight.
 func (s *Server) Crash() {
 	s.t.Helper()
-	if err := s.n.kill(); err != nil {
+	if err := s.n.process.End(syscall.SIGKILL); err != nil {
 		s.t.Fatalf("crash Elasticsearch: %v", err)
 	}
 }

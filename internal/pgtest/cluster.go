@@ -9,13 +9,14 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"perdure/internal/childprocess"
 )
 
 const (
@@ -28,8 +29,7 @@ const (
 type cluster struct {
 	folder  string // the data and the log, removed at the end
 	port    int
-	command *exec.Cmd
-	ended   chan struct{} // closed when the process has ended
+	process *childprocess.Process
 }
 
 func start() (*cluster, error) {
@@ -127,37 +127,19 @@ func (c *cluster) launchOn(port int, binaries string, owner *syscall.Credential)
 	}
 	defer log.Close() // the server has its own copy
 	c.port = port
-	c.command = exec.Command(filepath.Join(binaries, "postgres"), "-D", c.data(), "-p", strconv.Itoa(port),
+	command := exec.Command(filepath.Join(binaries, "postgres"), "-D", c.data(), "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
 		"-c", "shared_preload_libraries=pg_stat_statements") // tests count what a server sends
-	c.command.Dir, c.command.Stdout, c.command.Stderr = c.folder, log, log
-	c.command.SysProcAttr = attributes(owner)
-	if err := c.run(); err != nil {
+	command.Dir, command.Stdout, command.Stderr = c.folder, log, log
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	if c.process, err = childprocess.Start(command, syscall.SIGQUIT); err != nil {
 		return err
 	}
 	if err := c.awaitReady(); err != nil {
 		text, _ := os.ReadFile(c.logFile()) // only to explain
-		return errors.Join(fmt.Errorf("%w: %s", err, text), c.signal(syscall.SIGQUIT))
+		return errors.Join(fmt.Errorf("%w: %s", err, text), c.process.End(syscall.SIGQUIT))
 	}
 	return nil
-}
-
-// run starts the process on a thread that lives as long as it does, since the
-// signal at the parent's death is tied to the thread that started the child.
-func (c *cluster) run() error {
-	c.ended = make(chan struct{})
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := c.command.Start()
-		started <- err
-		if err == nil {
-			_ = c.command.Wait() // its end is what counts
-		}
-		close(c.ended)
-	}()
-	return <-started
 }
 
 func (c *cluster) awaitReady() error {
@@ -168,7 +150,7 @@ func (c *cluster) awaitReady() error {
 			return nil
 		}
 		select {
-		case <-c.ended:
+		case <-c.process.Ended():
 			return fmt.Errorf("the server ended: %w", err)
 		case <-time.After(pollEvery):
 		}
@@ -194,16 +176,7 @@ func (c *cluster) url() string {
 
 // stop ends the server without a checkpoint: the data goes anyway.
 func (c *cluster) stop() error {
-	return errors.Join(c.signal(syscall.SIGQUIT), os.RemoveAll(c.folder))
-}
-
-func (c *cluster) signal(signal syscall.Signal) error {
-	err := c.command.Process.Signal(signal)
-	<-c.ended
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
+	return errors.Join(c.process.End(syscall.SIGQUIT), os.RemoveAll(c.folder))
 }
 
 func freePort() (int, error) {

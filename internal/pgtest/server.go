@@ -34,7 +34,7 @@ func (s *Server) URL() string { return s.c.url() }
 // its clients how their transactions ended.
 func (s *Server) Crash() {
 	s.t.Helper()
-	if err := s.c.signal(syscall.SIGQUIT); err != nil {
+	if err := s.c.process.End(syscall.SIGQUIT); err != nil {
 		s.t.Fatalf("crash PostgreSQL: %v", err)
 	}
 }

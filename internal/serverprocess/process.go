@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -18,6 +17,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"perdure/internal/childprocess"
 )
 
 const (
@@ -49,9 +50,7 @@ type Process struct {
 	StartDuration time.Duration
 
 	options Options
-	command *exec.Cmd
-	exited  chan struct{}
-	exitErr error
+	process *childprocess.Process
 }
 
 // Start runs the server on free ports and returns when it answers, or with an error when it ended or ctx is over first.
@@ -68,17 +67,13 @@ func Start(ctx context.Context, options Options) (*Process, error) {
 // Restart runs the server again, which must have ended, on the same ports and store.
 func (p *Process) Restart(ctx context.Context) error {
 	started := time.Now()
-	p.command = exec.Command(p.options.Binary, p.Arguments()...)
-	p.command.Stdout, p.command.Stderr = p.options.Log, p.options.Log
-	if err := p.command.Start(); err != nil {
+	command := exec.Command(p.options.Binary, p.Arguments()...)
+	command.Stdout, command.Stderr = p.options.Log, p.options.Log
+	process, err := childprocess.Start(command, syscall.SIGKILL)
+	if err != nil {
 		return fmt.Errorf("start %s: %w", p.options.Binary, err)
 	}
-	exited, command := make(chan struct{}), p.command
-	p.exited = exited
-	go func() {
-		p.exitErr = command.Wait()
-		close(exited)
-	}()
+	p.process = process
 	if err := p.awaitServing(ctx); err != nil {
 		_ = p.Kill()
 		return fmt.Errorf("%s %v: %w", p.options.Binary, p.Arguments(), err)
@@ -107,30 +102,14 @@ func (p *Process) Arguments() []string {
 }
 
 // PID is the process id of the last start.
-func (p *Process) PID() int { return p.command.Process.Pid }
+func (p *Process) PID() int { return p.process.PID() }
 
 // Kill ends the server with SIGKILL, as a power cut would, and waits until it is gone.
-func (p *Process) Kill() error {
-	if err := p.command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	<-p.exited
-	return nil
-}
+func (p *Process) Kill() error { return p.process.End(syscall.SIGKILL) }
 
 // Stop asks the server to drain with SIGTERM and waits. The error is nil only for exit status 0 before ctx is over; a server
 // that takes longer is killed.
-func (p *Process) Stop(ctx context.Context) error {
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-p.exited:
-		return p.exitErr
-	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("the server did not end after SIGTERM: %w", ctx.Err()), p.Kill())
-	}
-}
+func (p *Process) Stop(ctx context.Context) error { return p.process.Stop(ctx) }
 
 // awaitServing returns when the server answers GetSystemInfo and knows namespace default, as every SDK asks first.
 func (p *Process) awaitServing(ctx context.Context) error {
@@ -146,8 +125,8 @@ func (p *Process) awaitServing(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-p.exited:
-			return fmt.Errorf("ended before it served: %w", exitError(p.exitErr))
+		case <-p.process.Ended():
+			return fmt.Errorf("ended before it served: %w", exitError(p.process.Err()))
 		case <-ctx.Done():
 			return fmt.Errorf("does not serve, last answer: %w", err)
 		case <-ticker.C:

@@ -16,7 +16,7 @@ import (
 // TestTokens checks that a position survives its token, for every order.
 func TestTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := visibilitytest.DrawList(t, query.AllFeatures)
+		q := visibilitytest.DrawList(t)
 		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		req := visibility.ListRequest{NamespaceID: "ns", Query: q}
 		position := visibility.PositionOf(q, visibilitytest.DrawRecord(t, "ns", 1))

@@ -1,7 +1,6 @@
 package visibility
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -20,14 +19,6 @@ const (
 	// MetadataAlias holds the name that SELECT gives it, if any.
 	MetadataAlias = "as"
 )
-
-// Unsupported returns an ErrUnsupported when a query needs more than a store has.
-func Unsupported(q *query.Query, has query.Features) error {
-	if missing := query.Uses(q) &^ has; missing != 0 {
-		return fmt.Errorf("%w: %s", ErrUnsupported, missing)
-	}
-	return nil
-}
 
 // Result makes the result of a count of what eval.Finish returns.
 func Result(q *query.Query, found eval.Result) CountResult {

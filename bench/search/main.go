@@ -28,6 +28,7 @@ type settings struct {
 	seconds                        int
 	memoryFloorMiB                 int
 	url                            string
+	filled                         bool
 	json                           bool
 }
 
@@ -49,6 +50,7 @@ func parse() settings {
 	flag.IntVar(&s.seconds, "seconds", 15, "seconds of batched writes")
 	flag.IntVar(&s.memoryFloorMiB, "memory-floor", 1024, "MiB of memory that must stay available on the machine")
 	flag.StringVar(&s.url, "url", "", "empty PostgreSQL database to use, instead of a server of the bench's own with default settings")
+	flag.BoolVar(&s.filled, "filled", false, "the database of --url has the rows of an earlier run already")
 	flag.BoolVar(&s.json, "json", false, "print one JSON object instead of tables")
 	flag.Parse()
 	return s

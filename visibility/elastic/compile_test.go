@@ -74,7 +74,7 @@ func TestDeepFiltersStayShallow(t *testing.T) {
 
 func TestDrawnFiltersCompileToJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := &query.Query{Where: visibilitytest.DrawExpr(t, 5, query.AllFeatures)}
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 5)}
 		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		text, err := json.Marshal(inNamespace("ns", compile(q.Where)))
 		require.NoError(t, err)

@@ -14,7 +14,6 @@ import (
 	"perdure/internal/estest"
 	"perdure/visibility"
 	"perdure/visibility/elastic"
-	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
 )
 
@@ -32,11 +31,11 @@ func open(t testing.TB, url string) *elastic.Store {
 func TestStore(t *testing.T) {
 	s := open(t, estest.URL(t))
 	require.Equal(t, "elasticsearch", s.Name())
-	features := query.Features(query.AllFeatures)
+	run := visibilitytest.Run
 	if estest.IsOpenSearch(t) {
-		features &^= query.Ordering
+		run = visibilitytest.RunUnordered
 	}
-	visibilitytest.Run(t, features, func(*testing.T) visibility.Store { return s })
+	run(t, func(*testing.T) visibility.Store { return s })
 }
 
 // TestInventory compares what the store sums up with what was written.

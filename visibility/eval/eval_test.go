@@ -85,7 +85,7 @@ func TestMatch(t *testing.T) {
 // TestComplement checks that an expression and its NOT share no row and miss none.
 func TestComplement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := &query.Query{Where: visibilitytest.DrawExpr(t, 2, query.AllFeatures)}
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 2)}
 		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		run := visibility.Row(visibilitytest.DrawRecord(t, "ns", 1))
 		require.NotEqual(t, eval.Match(q.Where, run), eval.Match(&query.Not{X: q.Where}, run), q.String())
@@ -95,7 +95,7 @@ func TestComplement(t *testing.T) {
 // TestNormalize checks that the simpler filter keeps the same rows.
 func TestNormalize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := &query.Query{Where: visibilitytest.DrawExpr(t, 4, query.AllFeatures)}
+		q := &query.Query{Where: visibilitytest.DrawExpr(t, 4)}
 		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		normal := *q
 		query.Normalize(&normal)
@@ -127,7 +127,7 @@ func TestNegatedForms(t *testing.T) {
 // TestOrderIsTotal checks that distinct runs never tie and that no cycle is possible.
 func TestOrderIsTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := visibilitytest.DrawList(t, query.AllFeatures)
+		q := visibilitytest.DrawList(t)
 		require.NoError(t, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		order := func(a, b eval.Row) int { return eval.Order(q.Order(), a, b) }
 		var rows [3]eval.Row
@@ -147,7 +147,7 @@ func TestOrderIsTotal(t *testing.T) {
 // TestAddTimes checks that rows added at once count as if they came one by one.
 func TestAddTimes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		q := visibilitytest.DrawCount(rt, query.AllFeatures)
+		q := visibilitytest.DrawCount(rt)
 		require.NoError(rt, query.CheckWith(q, visibilitytest.CorpusOptions()))
 		atOnce, oneByOne := eval.NewGrouper(q), eval.NewGrouper(q)
 		for i := range 5 {

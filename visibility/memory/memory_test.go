@@ -7,12 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"perdure/visibility"
-	"perdure/visibility/query"
 	"perdure/visibility/visibilitytest"
 )
 
 func TestStore(t *testing.T) {
-	visibilitytest.Run(t, query.AllFeatures, func(*testing.T) visibility.Store { return New() })
+	visibilitytest.Run(t, func(*testing.T) visibility.Store { return New() })
 }
 
 // TestTombstonesAreForgotten checks that deletions do not pile up.

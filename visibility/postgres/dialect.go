@@ -28,19 +28,32 @@ func (dialect) Arg(n int, value any) string {
 func (dialect) Key(key string, bind func(any) string) string { return bind(key) }
 
 // Extract casts without fear: the key names the type of what is stored there.
-func (dialect) Extract(key string, t enumspb.IndexedValueType) string {
+func (dialect) Extract(object, key string, t enumspb.IndexedValueType) string {
 	switch t {
 	case enumspb.INDEXED_VALUE_TYPE_INT, enumspb.INDEXED_VALUE_TYPE_DOUBLE:
-		return "((attributes->>" + key + ")::bigint)"
+		return "((" + object + "->>" + key + ")::bigint)"
 	case enumspb.INDEXED_VALUE_TYPE_BOOL:
-		return "((attributes->>" + key + ")::boolean)"
+		return "((" + object + "->>" + key + ")::boolean)"
 	default:
-		return `((attributes->>` + key + `) COLLATE "C")`
+		return "((" + object + "->>" + key + `) COLLATE "C")`
 	}
 }
 
-func (dialect) IsAbsent(key string) string {
-	return "jsonb_exists(attributes, " + key + ") IS NOT TRUE"
+func (dialect) IsAbsent(object, key string) string {
+	return "jsonb_exists(" + object + ", " + key + ") IS NOT TRUE"
+}
+
+// hasItems is what the index of the runs with pending items says of them.
+const hasItems = "jsonb_exists(attributes, '" + sqlform.ItemsKey + "')"
+
+// AnyItem looks at the items of the runs that an index finds: of those that have the values, or of all that have items.
+func (dialect) AnyItem(kind string, values map[string]any, test string, bind func(any) string) string {
+	condition := hasItems
+	if len(values) > 0 {
+		condition += " AND " + contains(sqlform.ItemsKey, map[string]any{kind: []any{values}}, bind)
+	}
+	return "(" + condition + " AND EXISTS (SELECT 1 FROM jsonb_array_elements(attributes->'" + sqlform.ItemsKey + "'->" + bind(kind) +
+		") AS items (item) WHERE " + test + "))"
 }
 
 // HasAny uses the index over all attributes, or that of the attribute.
@@ -51,7 +64,7 @@ func (d dialect) HasAny(key string, t enumspb.IndexedValueType, values []any, bi
 		for i, value := range values {
 			tests[i] = bind(value)
 		}
-		return d.Extract(bind(key), t) + " IN (" + strings.Join(tests, ", ") + ")"
+		return d.Extract("attributes", bind(key), t) + " IN (" + strings.Join(tests, ", ") + ")"
 	}
 	for i, value := range values {
 		if isList {
@@ -65,7 +78,7 @@ func (d dialect) HasAny(key string, t enumspb.IndexedValueType, values []any, bi
 func contains(key string, value any, bind func(any) string) string {
 	object, err := json.Marshal(map[string]any{key: value})
 	if err != nil {
-		panic(fmt.Sprintf("strings, integers and booleans always encode: %v", err))
+		panic(fmt.Sprintf("strings, integers, booleans and objects of them always encode: %v", err))
 	}
 	return "attributes @> " + bind(string(object)) + "::jsonb"
 }

@@ -21,7 +21,7 @@ var _ visibility.IndexKeeper = (*Store)(nil)
 // own returns how to build an index.
 func own(index visibility.AttributeIndex) (sqlform.OwnIndex, error) {
 	return sqlform.Own(index, func(key string, t enumspb.IndexedValueType) string {
-		return dialect(nil).Extract(sqlform.Literal(key), t)
+		return dialect(nil).Extract("attributes", sqlform.Literal(key), t)
 	})
 }
 

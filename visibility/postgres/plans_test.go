@@ -10,10 +10,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/internal/pgtest"
 	"perdure/visibility"
+	"perdure/visibility/attr"
 	"perdure/visibility/postgres"
 	"perdure/visibility/query"
 	"perdure/visibility/sqlform"
@@ -78,6 +80,8 @@ func skewed(runs int) []*visibility.Record {
 			rec.ParentWorkflowID, rec.ParentRunID, rec.RootWorkflowID, rec.RootRunID = "workflow-1", "parent", "workflow-1", "parent"
 		case i%200 == 3:
 			rec.CloseTime, rec.Status = time.Time{}, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+			items := []map[string]any{{"Type": fmt.Sprint("activity-", i), "Attempt": int64(i % 1000)}}
+			rec.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{attr.ItemsKey(attr.PendingActivity): attr.EncodeItems(items, 1000)}}
 		}
 		records[i] = rec
 	}
@@ -112,13 +116,16 @@ var planned = map[string][]string{
 	"StartTime BETWEEN '2024-01-01T02:00:00Z' AND '2024-01-01T02:01:00Z'":     {"start"},
 	"ExecutionTime BETWEEN '2024-01-01T02:00:00Z' AND '2024-01-01T02:01:00Z'": {"execution"},
 	"CloseTime BETWEEN '2024-01-01T02:00:00Z' AND '2024-01-01T02:01:00Z'":     {"order"},
-	"HistoryLength > 4000":        {"length"},
-	"HistorySizeBytes > 4000000":  {"size"},
-	"StateTransitionCount > 1000": {"transitions"},
-	"ExecutionDuration > '23h'":   {"duration"},
-	"ORDER BY StartTime":          {"start"},
-	"ORDER BY StartTime DESC":     {"start"},
-	"ORDER BY CloseTime DESC":     {"order", "order", "pkey"},
+	"HistoryLength > 4000":                                {"length"},
+	"HistorySizeBytes > 4000000":                          {"size"},
+	"StateTransitionCount > 1000":                         {"transitions"},
+	"ExecutionDuration > '23h'":                           {"duration"},
+	"EXISTS(PendingActivity WHERE Attempt > 900)":         {"items"},
+	"EXISTS(PendingActivity WHERE Type = 'activity-203')": {"items", "attributes"},
+	"ExecutionStatus = 'Running' AND EXISTS(PendingActivity WHERE Type LIKE 'activity-9%')": {"items", "status"},
+	"ORDER BY StartTime":      {"start"},
+	"ORDER BY StartTime DESC": {"start"},
+	"ORDER BY CloseTime DESC": {"order", "order", "pkey"},
 }
 
 // certain are the plans that are right even before there are statistics. For others the planner needs to know how many runs a

@@ -12,7 +12,6 @@ import (
 	"perdure/internal/pgtest"
 	"perdure/visibility"
 	"perdure/visibility/postgres"
-	"perdure/visibility/sqlform"
 	"perdure/visibility/visibilitytest"
 )
 
@@ -29,7 +28,7 @@ func open(t *testing.T, url string) *postgres.Store {
 func TestStore(t *testing.T) {
 	s := open(t, pgtest.Database(t))
 	require.Equal(t, "postgresql", s.Name())
-	visibilitytest.Run(t, sqlform.Features, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
 }
 
 // TestTwoWriters lets two stores write the same runs at once, in opposite

@@ -258,25 +258,6 @@ func and(left, right string) string {
 	return "(" + left + ") AND " + right
 }
 
-// TestUses names the features of each form.
-func TestUses(t *testing.T) {
-	for text, want := range map[string]query.Features{
-		"env = 'a' GROUP BY ExecutionStatus":                   0,
-		"NOT (env = 'a' OR env ENDS_WITH 'b')":                 query.Patterns,
-		"env = Region AND MATCH(Notes, 'x')":                   query.FieldPairs | query.Phrases,
-		"EXISTS(PendingTimer) ORDER BY env":                    query.Items | query.Ordering,
-		"GROUP BY env":                                         query.Grouping,
-		"GROUP BY ExecutionStatus, ExecutionStatus":            query.Grouping,
-		"GROUP BY ExecutionStatus ORDER BY ExecutionStatus":    query.Aggregates,
-		"SELECT COUNT(*)":                                      query.Aggregates,
-		"GROUP BY BUCKET(StartTime, '1h') HAVING COUNT(*) > 1": query.Grouping | query.Aggregates,
-		"Tags HAS_ALL ('a') AND StartTime > NOW()":             0,
-	} {
-		require.Equal(t, want, query.Uses(visibilitytest.Checked(t, text)), text)
-	}
-	require.Equal(t, "patterns, EXISTS", (query.Patterns | query.Items).String())
-}
-
 // TestSQLNulls looks at a run without the attributes: no predicate on them keeps it, negated or not.
 func TestSQLNulls(t *testing.T) {
 	options := visibilitytest.CorpusOptions()
@@ -305,7 +286,7 @@ func TestSQLNulls(t *testing.T) {
 func TestSQLNullsAreThreeValued(t *testing.T) {
 	options := visibilitytest.CorpusOptions()
 	rapid.Check(t, func(t *rapid.T) {
-		x := visibilitytest.DrawExpr(t, 4, query.AllFeatures)
+		x := visibilitytest.DrawExpr(t, 4)
 		text := (&query.Query{Where: x}).String()
 		plain, strict := parse(t, text), parse(t, text)
 		require.NoError(t, query.CheckWith(plain, options))

@@ -80,9 +80,9 @@ func withoutOrder(text string) string {
 // TestPrintParse checks that a query survives its text, before and after Check.
 func TestPrintParse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := visibilitytest.DrawList(t, query.AllFeatures)
+		q := visibilitytest.DrawList(t)
 		if rapid.Bool().Draw(t, "counts") {
-			q = visibilitytest.DrawCount(t, query.AllFeatures)
+			q = visibilitytest.DrawCount(t)
 		}
 		parsed := query.Erase(parse(t, q.String()))
 		require.Equal(t, parsed, query.Erase(parse(t, parsed.String())), q.String())

@@ -32,10 +32,7 @@ type Counting struct {
 const groupsRead = 200_000
 
 // Count returns the statement that counts; false where rows must be read and counted one by one.
-func Count(d Dialect, namespace int64, q *query.Query) (*Counting, bool, error) {
-	if err := visibility.Unsupported(q, Features); err != nil {
-		return nil, false, err
-	}
+func Count(d Dialect, namespace int64, q *query.Query) (*Counting, bool) {
 	c := &Counting{query: q, aggregates: q.Aggregates()}
 	s := &statement{dialect: d}
 	number, from := "count(*)", Table+" WHERE NOT deleted"
@@ -52,7 +49,7 @@ func Count(d Dialect, namespace int64, q *query.Query) (*Counting, bool, error) 
 	for _, aggregate := range c.aggregates {
 		values, ok := s.aggregate(aggregate, number)
 		if !ok {
-			return nil, false, nil
+			return nil, false
 		}
 		c.widths = append(c.widths, len(values))
 		selected = append(selected, values...)
@@ -63,10 +60,10 @@ func Count(d Dialect, namespace int64, q *query.Query) (*Counting, bool, error) 
 	c.Args = s.args
 	for _, key := range q.GroupBy {
 		if key.Location != nil {
-			return nil, false, nil // the calendar of a zone is the evaluator's
+			return nil, false // the calendar of a zone is the evaluator's
 		}
 	}
-	return c, true, nil
+	return c, true
 }
 
 // total is how many rows all groups have.
@@ -79,6 +76,9 @@ func total(number string, keys int) string {
 
 // isCounted tells that the numbers of CountsTable answer the query.
 func isCounted(q *query.Query) bool {
+	if hasExists(q.Where) {
+		return false
+	}
 	for _, name := range query.Fields(q.Where) {
 		if !countedColumns[name] {
 			return false
@@ -357,10 +357,7 @@ func Explained(d Dialect, namespace int64, req visibility.ExplainRequest) (strin
 	if !req.Counts {
 		return List(d, namespace, visibility.ListRequest{NamespaceID: req.NamespaceID, Query: req.Query, PageSize: explainedRows})
 	}
-	counting, ok, err := Count(d, namespace, req.Query)
-	if err != nil {
-		return "", nil, err
-	}
+	counting, ok := Count(d, namespace, req.Query)
 	if !ok {
 		text, args := Rows(d, namespace, req.Query.Where)
 		return text, args, nil

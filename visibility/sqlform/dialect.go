@@ -19,10 +19,13 @@ type Dialect interface {
 	Phrase(key string, words []string, bind func(any) string) string
 	// Key is the text by which the methods below find an attribute.
 	Key(key string, bind func(any) string) string
-	// Extract is an expression for a single attribute.
-	Extract(key string, t enumspb.IndexedValueType) string
-	// IsAbsent tests that an attribute is not there.
-	IsAbsent(key string) string
+	// Extract is an expression for a single attribute of a JSON object: that of the run, or of an item.
+	Extract(object, key string, t enumspb.IndexedValueType) string
+	// IsAbsent tests that an attribute is not in an object.
+	IsAbsent(object, key string) string
+	// AnyItem tests that a pending item of a kind passes a test, in which the item's object is named item. Each such item has
+	// these values by their keys, which an index can find.
+	AnyItem(kind string, values map[string]any, test string, bind func(any) string) string
 	// AnyElement tests that an element of a list passes a test, which is given an expression for it.
 	AnyElement(key string, test func(element string) string) string
 	// Least is an expression for the least element of a list.

@@ -24,6 +24,8 @@ type statement struct {
 	args    []any
 	// twins says of attributes with a twin whether only runs in which both are equal are looked at, or only the others.
 	twins map[string]bool
+	// item is the object of the pending item that is looked at, empty outside EXISTS.
+	item string
 }
 
 func (s *statement) bind(value any) string {
@@ -77,8 +79,10 @@ func (s *statement) predicate(x query.Expr) string {
 		return complement(s.like(x), x.Negated)
 	case *query.Phrase:
 		return s.dialect.Phrase(Key(x.Field.Name, x.Field.Type), x.Words, s.bind)
+	case *query.Exists:
+		return s.exists(x)
 	default:
-		panic(fmt.Sprintf("the query is not checked, or a feature is not said to be lacking: %T", x))
+		panic(fmt.Sprintf("the query is not checked: %T", x))
 	}
 }
 
@@ -92,13 +96,30 @@ func complement(condition string, negated bool) string {
 
 // scalar is an expression for the stored value of an attribute; of a list, for its least element.
 func (s *statement) scalar(field query.Field) string {
-	if column, ok := columns[field.Name]; ok {
+	if column, ok := s.column(field); ok {
 		return column.name
 	}
 	if field.Type == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST {
 		return s.dialect.Least(s.key(field))
 	}
-	return s.dialect.Extract(s.key(field), field.Type)
+	return s.dialect.Extract(s.object(), s.key(field), field.Type)
+}
+
+// column returns the column of an attribute; items have none.
+func (s *statement) column(field query.Field) (column, bool) {
+	if s.item != "" {
+		return column{}, false
+	}
+	column, ok := columns[field.Name]
+	return column, ok
+}
+
+// object is the JSON object that has the attributes which are looked at.
+func (s *statement) object() string {
+	if s.item != "" {
+		return s.item
+	}
+	return attributesColumn
 }
 
 func (s *statement) key(field query.Field) string {
@@ -107,7 +128,7 @@ func (s *statement) key(field query.Field) string {
 
 // where applies a test to the value of an attribute, in the form that its index has.
 func (s *statement) where(field query.Field, test func(value string) string) string {
-	column, ok := columns[field.Name]
+	column, ok := s.column(field)
 	switch {
 	case !ok:
 		return test(s.scalar(field))
@@ -138,7 +159,7 @@ func (s *statement) whereTwin(field query.Field, column column, test func(value 
 
 func (s *statement) isNull(x *query.IsNull) string {
 	not := map[bool]string{true: " NOT"}[x.Negated]
-	column, isColumn := columns[x.Field.Name]
+	column, isColumn := s.column(x.Field)
 	switch {
 	case isColumn && column.isOfClosed && x.Negated:
 		return isClosed
@@ -147,7 +168,7 @@ func (s *statement) isNull(x *query.IsNull) string {
 	case isColumn:
 		return column.name + " IS" + not + " NULL"
 	default:
-		return complement(s.dialect.IsAbsent(s.key(x.Field)), x.Negated)
+		return complement(s.dialect.IsAbsent(s.object(), s.key(x.Field)), x.Negated)
 	}
 }
 
@@ -237,11 +258,12 @@ func (s *statement) like(x *query.Like) string {
 // compareFields compares two attributes in the same form.
 func (s *statement) compareFields(x *query.CompareFields) string {
 	left, right := s.scalar(x.Left), s.scalar(x.Right)
-	leftIsTime, rightIsTime := columns[x.Left.Name].isTime, columns[x.Right.Name].isTime
-	if leftIsTime && !rightIsTime {
+	leftColumn, _ := s.column(x.Left)
+	rightColumn, _ := s.column(x.Right)
+	if leftColumn.isTime && !rightColumn.isTime {
 		left = s.dialect.TimeKey(left)
 	}
-	if rightIsTime && !leftIsTime {
+	if rightColumn.isTime && !leftColumn.isTime {
 		right = s.dialect.TimeKey(right)
 	}
 	if x.Op == query.NotEqual {
@@ -253,11 +275,11 @@ func (s *statement) compareFields(x *query.CompareFields) string {
 // hasAny tests equality with one of the values.
 func (s *statement) hasAny(field query.Field, values ...query.Value) string {
 	literals := s.literals(field, values)
-	_, isColumn := columns[field.Name]
+	_, isColumn := s.column(field)
 	switch {
 	case len(literals) == 0:
 		return "FALSE"
-	case isColumn:
+	case isColumn || s.item != "":
 		args := s.bindAll(literals)
 		return s.where(field, func(value string) string { return value + " IN (" + args + ")" })
 	default:
@@ -298,7 +320,7 @@ func (s *statement) literal(field query.Field, v query.Value) any {
 	case query.Bool:
 		return v.Bool
 	default:
-		if columns[field.Name].isTime {
+		if column, _ := s.column(field); column.isTime {
 			return visibility.LimitNanos(v.Time)
 		}
 		return TimeKey(v.Time)

@@ -10,17 +10,11 @@ import (
 	"perdure/visibility/query"
 )
 
-// Features are the parts of the language that are compiled.
-const Features = query.AllFeatures &^ query.Items
-
 // List returns the statement for a page and one row more: version and record.
 // The namespace is the number of that of the request.
 func List(d Dialect, namespace int64, req visibility.ListRequest) (string, []any, error) {
 	after, err := req.Position()
 	if err != nil {
-		return "", nil, err
-	}
-	if err := visibility.Unsupported(req.Query, Features); err != nil {
 		return "", nil, err
 	}
 	s := &statement{dialect: d}

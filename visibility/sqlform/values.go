@@ -67,6 +67,9 @@ func Key(name string, t enumspb.IndexedValueType) string {
 // attributesJSON writes the attributes that are no columns; nil without any, which keeps the run out of their index.
 func attributesJSON(rec *visibility.Record) (*string, error) {
 	object := map[string]any{}
+	if items := itemsObject(rec.SearchAttributes); len(items) > 0 {
+		object[ItemsKey] = items
+	}
 	for name, value := range attr.Values(rec.SearchAttributes) {
 		if _, isColumn := columns[name]; !isColumn {
 			object[Key(name, value.Type)] = stored(value)

@@ -23,11 +23,20 @@ func (dialect) Arg(n int, _ any) string { return fmt.Sprintf("?%d", n) }
 // index of an expression by its text.
 func (dialect) Key(key string, _ func(any) string) string { return sqlform.Literal(`$."` + key + `"`) }
 
-func (dialect) Extract(key string, _ enumspb.IndexedValueType) string {
-	return "json_extract(attributes, " + key + ")"
+func (dialect) Extract(object, key string, _ enumspb.IndexedValueType) string {
+	return "json_extract(" + object + ", " + key + ")"
 }
 
-func (dialect) IsAbsent(key string) string { return "json_type(attributes, " + key + ") IS NULL" }
+func (dialect) IsAbsent(object, key string) string {
+	return "json_type(" + object + ", " + key + ") IS NULL"
+}
+
+// AnyItem looks at the items of the runs that have some, which have an index.
+func (dialect) AnyItem(kind string, _ map[string]any, test string, bind func(any) string) string {
+	items := "$.\"" + sqlform.ItemsKey + "\""
+	return "(json_type(attributes, '" + items + "') IS NOT NULL AND EXISTS (SELECT 1 FROM (SELECT value AS item FROM json_each(attributes, " +
+		bind(items+"."+kind) + ")) WHERE " + test + "))"
+}
 
 func (d dialect) HasAny(key string, t enumspb.IndexedValueType, values []any, bind func(any) string) string {
 	path := d.Key(key, bind)
@@ -39,7 +48,7 @@ func (d dialect) HasAny(key string, t enumspb.IndexedValueType, values []any, bi
 	if t == enumspb.INDEXED_VALUE_TYPE_KEYWORD_LIST || t == enumspb.INDEXED_VALUE_TYPE_TEXT {
 		return d.AnyElement(path, func(element string) string { return element + in })
 	}
-	return d.Extract(path, t) + in
+	return d.Extract("attributes", path, t) + in
 }
 
 func (dialect) AnyElement(key string, test func(element string) string) string {

@@ -24,7 +24,7 @@ func own(index visibility.AttributeIndex) (sqlform.OwnIndex, error) {
 		return sqlform.OwnIndex{}, &query.Error{Message: "SQLite has no index for parts of keywords"}
 	}
 	return sqlform.Own(index, func(key string, t enumspb.IndexedValueType) string {
-		return dialect{}.Extract(dialect{}.Key(key, nil), t)
+		return dialect{}.Extract("attributes", dialect{}.Key(key, nil), t)
 	})
 }
 

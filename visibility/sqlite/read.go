@@ -69,10 +69,7 @@ func (s *Store) Count(ctx context.Context, namespaceID string, q *query.Query) (
 	if err != nil {
 		return visibility.CountResult{}, err
 	}
-	counting, ok, err := sqlform.Count(dialect{}, number, q)
-	if err != nil {
-		return visibility.CountResult{}, err
-	}
+	counting, ok := sqlform.Count(dialect{}, number, q)
 	if !ok {
 		return s.countRows(ctx, namespaceID, number, q)
 	}

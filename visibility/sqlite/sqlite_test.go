@@ -9,7 +9,6 @@ import (
 
 	"perdure/server/store"
 	"perdure/visibility"
-	"perdure/visibility/sqlform"
 	"perdure/visibility/sqlite"
 	"perdure/visibility/visibilitytest"
 )
@@ -25,7 +24,7 @@ func open(t *testing.T, path string) *sqlite.Store {
 func TestStore(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "visibility ?#%.db"))
 	require.Equal(t, "sqlite", s.Name())
-	visibilitytest.Run(t, sqlform.Features, func(*testing.T) visibility.Store { return s })
+	visibilitytest.Run(t, func(*testing.T) visibility.Store { return s })
 }
 
 // TestReopen checks that records and versions outlive the process.

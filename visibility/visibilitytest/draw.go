@@ -122,37 +122,27 @@ func drawFarTime(t *rapid.T) time.Time {
 	return drawTime(t, "time")
 }
 
-// DrawExpr draws a filter that passes Check with CorpusTypes and needs no more
-// than the features, nested at most depth deep.
-func DrawExpr(t *rapid.T, depth int, features query.Features) query.Expr {
+// DrawExpr draws a filter that passes Check with CorpusTypes, nested at most depth deep.
+func DrawExpr(t *rapid.T, depth int) query.Expr {
 	shape := rapid.IntRange(0, 5).Draw(t, "shape")
 	switch {
 	case depth == 0 || shape < 3:
-		return drawLeaf(t, features)
+		return drawLeaf(t)
 	case shape == 3:
-		return &query.Not{X: DrawExpr(t, depth-1, features)}
+		return &query.Not{X: DrawExpr(t, depth-1)}
 	case shape == 4:
-		return &query.And{Left: DrawExpr(t, depth-1, features), Right: DrawExpr(t, depth-1, features)}
+		return &query.And{Left: DrawExpr(t, depth-1), Right: DrawExpr(t, depth-1)}
 	default:
-		return &query.Or{Left: DrawExpr(t, depth-1, features), Right: DrawExpr(t, depth-1, features)}
+		return &query.Or{Left: DrawExpr(t, depth-1), Right: DrawExpr(t, depth-1)}
 	}
 }
 
-// drawLeaf draws a predicate, of the later features one time in three.
-func drawLeaf(t *rapid.T, features query.Features) query.Expr {
-	draws := []func(*rapid.T) query.Expr{drawHasList}
-	for _, later := range []struct {
-		feature query.Features
-		draw    func(*rapid.T) query.Expr
-	}{{query.Patterns, drawLike}, {query.FieldPairs, drawPair}, {query.Phrases, drawMatch}, {query.Items, drawExists}} {
-		if features&later.feature != 0 {
-			draws = append(draws, later.draw)
-		}
-	}
+// drawLeaf draws a predicate, of the forms that are ours alone one time in three.
+func drawLeaf(t *rapid.T) query.Expr {
 	if rapid.IntRange(0, 2).Draw(t, "later") > 0 {
 		return drawPredicate(t)
 	}
-	return rapid.SampledFrom(draws).Draw(t, "leaf")(t)
+	return rapid.SampledFrom([]func(*rapid.T) query.Expr{drawHasList, drawLike, drawPair, drawMatch, drawExists}).Draw(t, "leaf")(t)
 }
 
 // queriedTypes are the attributes that drawn filters look at.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"pgregory.net/rapid"
 
@@ -84,11 +83,8 @@ func drawMatch(t *rapid.T) query.Expr {
 }
 
 // DrawList draws a query for a list.
-func DrawList(t *rapid.T, features query.Features) *query.Query {
-	q := &query.Query{Where: DrawExpr(t, 3, features)}
-	if features&query.Ordering == 0 {
-		return q
-	}
+func DrawList(t *rapid.T) *query.Query {
+	q := &query.Query{Where: DrawExpr(t, 3)}
 	for range rapid.IntRange(0, 3).Draw(t, "terms") {
 		q.OrderBy = append(q.OrderBy, query.OrderTerm{
 			Field: drawField(t, func(_ string, valueType enumspb.IndexedValueType) bool {
@@ -101,19 +97,12 @@ func DrawList(t *rapid.T, features query.Features) *query.Query {
 }
 
 // DrawCount draws a query for a count.
-func DrawCount(t *rapid.T, features query.Features) *query.Query {
-	q := &query.Query{Where: DrawExpr(t, 2, features)}
-	switch {
-	case features&query.Grouping != 0:
-		for range rapid.IntRange(0, 3).Draw(t, "keys") {
-			q.GroupBy = append(q.GroupBy, drawKey(t))
-		}
-	case rapid.Bool().Draw(t, "by status"):
-		q.GroupBy = []query.Key{{Field: query.Field{Name: attr.ExecutionStatus}}}
+func DrawCount(t *rapid.T) *query.Query {
+	q := &query.Query{Where: DrawExpr(t, 2)}
+	for range rapid.IntRange(0, 3).Draw(t, "keys") {
+		q.GroupBy = append(q.GroupBy, drawKey(t))
 	}
-	if features&query.Aggregates != 0 {
-		drawAggregates(t, q)
-	}
+	drawAggregates(t, q)
 	return q
 }
 
@@ -196,51 +185,5 @@ func isExactNumber(a query.Aggregate) bool {
 		return t == enumspb.INDEXED_VALUE_TYPE_INT || t == enumspb.INDEXED_VALUE_TYPE_DOUBLE
 	default:
 		return false
-	}
-}
-
-// itemBytesMax is more than drawn items take.
-const itemBytesMax = 1 << 20
-
-// drawItems draws pending activities of a run; nil for none.
-func drawItems(t *rapid.T) *commonpb.Payload {
-	var items []map[string]any
-	for range rapid.IntRange(0, 2).Draw(t, "items") {
-		item := map[string]any{"Type": rapid.SampledFrom(keywords).Draw(t, "type"), "Attempt": rapid.SampledFrom(ints).Draw(t, "attempt")}
-		if rapid.Bool().Draw(t, "failed") {
-			item["LastFailure"] = rapid.SampledFrom(texts).Draw(t, "failure")
-		}
-		items = append(items, item)
-	}
-	return attr.EncodeItems(items, itemBytesMax)
-}
-
-// drawExists draws a question about pending items, one in four about a kind that no run has.
-func drawExists(t *rapid.T) query.Expr {
-	if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-		return &query.Exists{Kind: attr.PendingTimer}
-	}
-	x := &query.Exists{Kind: attr.PendingActivity}
-	for range rapid.IntRange(0, 2).Draw(t, "tests") {
-		x.Where = query.And2(x.Where, drawItemTest(t))
-	}
-	return x
-}
-
-func drawItemTest(t *rapid.T) query.Expr {
-	negated := rapid.Bool().Draw(t, "negated")
-	text := func(from []string) query.Value {
-		return query.Value{Kind: query.String, String: rapid.SampledFrom(from).Draw(t, "text")}
-	}
-	switch rapid.IntRange(0, 3).Draw(t, "test") {
-	case 0:
-		attempt := query.Value{Kind: query.Int, Int: rapid.SampledFrom(ints).Draw(t, "attempt")}
-		return &query.Compare{Field: query.Field{Name: "Attempt"}, Op: query.Op(rapid.IntRange(0, 5).Draw(t, "op")), Value: attempt}
-	case 1:
-		return &query.In{Field: query.Field{Name: "Type"}, Negated: negated, Values: []query.Value{text(keywords), text(keywords)}}
-	case 2:
-		return &query.Like{Field: query.Field{Name: "LastFailure"}, Negated: negated, Form: query.FormContains, Pattern: text(texts)}
-	default:
-		return &query.IsNull{Field: query.Field{Name: "LastFailure"}, Negated: negated}
 	}
 }

@@ -46,25 +46,25 @@ func drawRecords(t *testing.T, rt *rapid.T, s visibility.Store, set int) drawn {
 }
 
 // testGenerated compares lists and counts over drawn records with the evaluator.
-func testGenerated(t *testing.T, s visibility.Store, features query.Features) {
+func testGenerated(t *testing.T, s visibility.Store, drawList func(*rapid.T) *query.Query) {
 	sets := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sets++
 		d := drawRecords(t, rt, s, sets)
 		for range 10 {
-			d.compareList(t, rt, DrawList(rt, features))
+			d.compareList(t, rt, drawList(rt))
 		}
 	})
 }
 
 // testCounts does so with counts.
-func testCounts(t *testing.T, s visibility.Store, features query.Features) {
+func testCounts(t *testing.T, s visibility.Store) {
 	sets := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sets++
 		d := drawRecords(t, rt, s, sets)
 		for range 10 {
-			d.compareCount(t, rt, DrawCount(rt, features))
+			d.compareCount(t, rt, DrawCount(rt))
 		}
 	})
 }
@@ -75,7 +75,7 @@ const manyRuns = 2000
 // testMany compares lists and counts over many drawn records, which stay the same, so that
 // each query has much to find and orders have much to tie. With -rapid.checks=5000 it
 // compares 5,000 of each.
-func testMany(t *testing.T, s visibility.Store, features query.Features) {
+func testMany(t *testing.T, s visibility.Store, drawList func(*rapid.T) *query.Query) {
 	ns, seed := namespaceOf(t), 0
 	one := rapid.Custom(func(rt *rapid.T) *visibility.Record { return DrawRecord(rt, ns, seed) })
 	var records []*visibility.Record
@@ -84,8 +84,8 @@ func testMany(t *testing.T, s visibility.Store, features query.Features) {
 	}
 	d := writeDrawn(t, s, records)
 	rapid.Check(t, func(rt *rapid.T) {
-		d.compareFirstPage(t, rt, DrawList(rt, features))
-		d.compareCount(t, rt, DrawCount(rt, features))
+		d.compareFirstPage(t, rt, drawList(rt))
+		d.compareCount(t, rt, DrawCount(rt))
 	})
 }
 
@@ -212,20 +212,4 @@ func sizes(a query.Aggregate, rows []eval.Row) float64 {
 		}
 	}
 	return total
-}
-
-// testUnsupported checks that a store refuses what it says that it lacks.
-func testUnsupported(t *testing.T, s visibility.Store, features query.Features) {
-	ns := namespaceOf(t)
-	for text, feature := range map[string]query.Features{
-		"env LIKE 'a%b'": query.Patterns, "env = BatcherUser": query.FieldPairs, "MATCH(Notes, 'a')": query.Phrases,
-		"EXISTS(PendingTimer)": query.Items, "GROUP BY env": query.Grouping, "SELECT COUNT(*)": query.Aggregates,
-	} {
-		_, err := s.Count(t.Context(), ns, Checked(t, text))
-		if features&feature == 0 {
-			require.ErrorIs(t, err, visibility.ErrUnsupported, text)
-		} else {
-			require.NoError(t, err, text)
-		}
-	}
 }

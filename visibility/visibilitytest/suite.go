@@ -344,7 +344,9 @@ func testCorpus(t *testing.T, s visibility.Store) {
 		keys[rec.RunID] = key
 		records = append(records, rec)
 	}
+	require.Len(t, records, 272)
 	write(t, s, records...)
+	require.Len(t, corpusQueries(), 959, "the others are refused here: query/testdata")
 	for _, c := range corpusQueries() {
 		q := Checked(t, c.Query)
 		result, err := s.Count(t.Context(), ns, q)

@@ -29,8 +29,8 @@ var (
 	counter int   // numbers prefixes
 )
 
-// Run runs the tests of a binary and then stops the server, if one was started.
-func Run(m *testing.M) int {
+// Run runs the tests of a binary, a *testing.M or what wraps one, and then stops the server, if one was started.
+func Run(m interface{ Run() int }) int {
 	code := m.Run()
 	mu.Lock()
 	defer mu.Unlock()

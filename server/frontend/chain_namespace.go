@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc"
 
@@ -82,12 +83,22 @@ func (f *Frontend) lookUpNamespace(ctx context.Context, method string, req any) 
 		return f.namespaceOfToken(ctx, name, answer.GetTaskToken())
 	}
 	if name == "" {
-		if operatorMethods[method] {
-			return nil, apierr.InvalidArgument(namespaceIsNotSet)
-		}
-		return nil, apierr.InvalidArgument(namespaceEmpty)
+		return nil, apierr.InvalidArgument("%s", wordsWithoutNamespace(method, req))
 	}
 	return f.namespaceNamed(ctx, name)
+}
+
+// wordsWithoutNamespace are what a call without a namespace is told: the administration of search attributes looks at those first.
+func wordsWithoutNamespace(method string, req any) string {
+	added, adds := req.(*operatorservice.AddSearchAttributesRequest)
+	removed, removes := req.(*operatorservice.RemoveSearchAttributesRequest)
+	switch {
+	case adds && len(added.GetSearchAttributes()) == 0, removes && len(removed.GetSearchAttributes()) == 0:
+		return searchAttributesNotSet
+	case operatorMethods[method]:
+		return namespaceIsNotSet
+	}
+	return namespaceEmpty
 }
 
 func (f *Frontend) namespaceNamed(ctx context.Context, name string) (*cluster.Namespace, error) {

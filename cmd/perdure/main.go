@@ -22,6 +22,7 @@ type commands struct {
 	Migrate    migrateCommand    `cmd:"" help:"Bring the schema of a store up to date, then exit."`
 	Doctor     doctorCommand     `cmd:"" help:"Look into a store."`
 	Visibility visibilityCommand `cmd:"" help:"Look after the stores of search records."`
+	Health     healthCommand     `cmd:"" help:"Ask a running server whether it is well."`
 	Config     configCommand     `cmd:"" help:"Show what can be configured."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

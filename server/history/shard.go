@@ -198,6 +198,14 @@ func (s *shard) overfullLocked() bool {
 	return len(s.entries) > s.engine.cfg.CacheEntries/shards || s.bytes.Load() > s.engine.cfg.CacheBytes/int64(shards)
 }
 
+// A run that was used so recently stays in memory: its next call is likely. A
+// closed one is asked for its result at once or by callers that pin it anyway;
+// were it kept longer, closed runs alone would fill the cache under load.
+const (
+	openIdleLeast   = time.Second
+	closedIdleLeast = 100 * time.Millisecond
+)
+
 // evictLooksMax is how many entries one call looks at, twice at most, to make room.
 const evictLooksMax = 32
 
@@ -209,7 +217,11 @@ func (en *entry) evictable(open bool) bool {
 	}
 	defer en.mu.Unlock()
 	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0
-	if !idle || time.Since(en.used) < time.Second || en.state.Open() && !open {
+	least := closedIdleLeast
+	if en.state.Open() {
+		least = openIdleLeast
+	}
+	if !idle || en.state.Open() && !open || time.Since(en.used) < least {
 		return false
 	}
 	// What volatile decisions did to a pending task would be lost: a worker may have it.

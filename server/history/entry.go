@@ -54,9 +54,10 @@ type entry struct {
 	waiters map[string][]chan execution.UpdateResult
 	queries []*bufferedQuery
 
-	used   time.Time
-	pinned int          // calls that hold the entry; guarded by shard.mu
-	weight atomic.Int64 // its part of shard.bytes
+	used    time.Time
+	pinned  int          // calls that hold the entry; guarded by shard.mu
+	retired bool         // is among the shard's closed runs; guarded by shard.mu
+	weight  atomic.Int64 // its part of shard.bytes
 }
 
 // pendingResult is told to those who wait once the version is visible.

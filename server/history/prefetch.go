@@ -63,7 +63,7 @@ func (s *shard) reserve(keys []store.ExecutionKey, done chan struct{}) (wanted [
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.evictLocked()
-	if s.closed || s.resetting || s.overfullLocked() {
+	if s.closed || s.resetting || s.overfullLocked(s.room()) {
 		return nil, s.lease, false
 	}
 	for _, key := range keys {

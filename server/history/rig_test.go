@@ -631,7 +631,7 @@ func (n *node) evict() {
 	for _, s := range n.owned() {
 		s.mu.Lock()
 		for key, en := range s.entries {
-			if en.evictable(true) {
+			if en.evictable() {
 				s.forgetLocked(key, en)
 			}
 		}

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +30,7 @@ type shard struct {
 	workflows map[workflowName]*workflow
 	loading   map[store.ExecutionKey]chan struct{}
 	bytes     atomic.Int64 // estimated size of the entries
+	retired   retired      // closed runs among the entries
 
 	wakes      *wakes
 	readers    []*reader // one for each feed, under the current lease
@@ -78,6 +78,7 @@ func (s *shard) take(a store.Acquired) {
 	s.byRun = make(map[string]*entry)
 	s.workflows = make(map[workflowName]*workflow)
 	s.loading = make(map[store.ExecutionKey]chan struct{})
+	s.retired = retired{}
 	for _, r := range s.readers {
 		r.end()
 	}
@@ -171,94 +172,6 @@ func keyOf(namespaceID, workflowID string) store.WorkflowKey {
 	}
 }
 
-// evictLocked drops entries that nobody needs when there are too many. It
-// looks at a bounded number, so that no call pays for a full sweep, and for
-// closed runs first.
-func (s *shard) evictLocked() {
-	s.evictSomeLocked(false)
-	s.evictSomeLocked(true)
-}
-
-func (s *shard) evictSomeLocked(open bool) {
-	looked := 0
-	for key, en := range s.entries {
-		if looked++; looked > evictLooksMax || !s.overfullLocked() {
-			return
-		}
-		if en.evictable(open) {
-			s.forgetLocked(key, en)
-			s.engine.metrics.cacheEvicted.Inc()
-		}
-	}
-}
-
-// overfullLocked tells whether this shard's entries take more than its share of memory.
-func (s *shard) overfullLocked() bool {
-	shards := max(1, s.engine.shardCount())
-	return len(s.entries) > s.engine.cfg.CacheEntries/shards || s.bytes.Load() > s.engine.cfg.CacheBytes/int64(shards)
-}
-
-// A run that was used so recently stays in memory: its next call is likely. A
-// closed one is asked for its result at once or by callers that pin it anyway;
-// were it kept longer, closed runs alone would fill the cache under load.
-const (
-	openIdleLeast   = time.Second
-	closedIdleLeast = 100 * time.Millisecond
-)
-
-// evictLooksMax is how many entries one call looks at, twice at most, to make room.
-const evictLooksMax = 32
-
-// evictable tells whether nothing is lost with the entry. Entries in use are
-// left alone, and open runs unless they are asked for.
-func (en *entry) evictable(open bool) bool {
-	if en.pinned > 0 || !en.mu.TryLock() {
-		return false
-	}
-	defer en.mu.Unlock()
-	idle := en.stored >= en.queued && len(en.unsaved) == 0 && !en.sending && len(en.waiters) == 0 && len(en.queries) == 0
-	least := closedIdleLeast
-	if en.state.Open() {
-		least = openIdleLeast
-	}
-	if !idle || en.state.Open() && !open || time.Since(en.used) < least {
-		return false
-	}
-	// What volatile decisions did to a pending task would be lost: a worker may have it.
-	task := en.state.Task
-	if task != nil && (task.Kind == execution.TaskSpeculative || task.StartedEventID != 0 || en.state.Version > en.stored) {
-		return false
-	}
-	if en.watch != nil { // left behind by a call that is over: who waits pins the entry
-		close(en.watch)
-		en.watch = nil
-	}
-	en.gone = errEvicted
-	return true
-}
-
-// errEvicted tells a call that it holds an entry that was dropped: look it up again.
-var errEvicted = errors.New("execution was dropped from memory")
-
-func (s *shard) forgetLocked(key store.ExecutionKey, en *entry) {
-	delete(s.entries, key)
-	delete(s.byRun, en.runID)
-	s.bytes.Add(-en.weight.Swap(0))
-	s.engine.metrics.cacheEntries.Add(-1)
-	name := workflowName{en.workflow.NamespaceID, en.workflow.WorkflowID}
-	w := s.workflows[name]
-	if w == nil {
-		return
-	}
-	w.forgotten++
-	if w.current == en {
-		w.known, w.current = false, nil
-		if w.users == 0 {
-			delete(s.workflows, name)
-		}
-	}
-}
-
 // cached is the entry of a run, nil when it is not in memory.
 func (s *shard) cached(key store.ExecutionKey) *entry {
 	s.mu.Lock()
@@ -334,6 +247,9 @@ func (s *shard) insertLocked(en *entry) {
 	s.entries[en.key], s.byRun[en.runID] = en, en
 	en.weigh(entryBytes)
 	s.engine.metrics.cacheEntries.Add(1)
+	if !en.state.Open() {
+		s.retireLocked(en, time.Now())
+	}
 }
 
 // read makes an entry from the store.
@@ -410,6 +326,7 @@ func (s *shard) dropEntries(reason error) {
 	s.entries = make(map[store.ExecutionKey]*entry)
 	s.byRun = make(map[string]*entry)
 	s.workflows = make(map[workflowName]*workflow)
+	s.retired = retired{}
 	s.bytes.Store(0)
 	s.mu.Unlock()
 	for _, en := range entries {

@@ -23,6 +23,7 @@ type commands struct {
 	Doctor     doctorCommand     `cmd:"" help:"Look into a store."`
 	Visibility visibilityCommand `cmd:"" help:"Look after the stores of search records."`
 	Health     healthCommand     `cmd:"" help:"Ask a running server whether it is well."`
+	Trace      traceCommand      `cmd:"" help:"Show where the time of a workflow went, or send its trace on."`
 	Config     configCommand     `cmd:"" help:"Show what can be configured."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"future":  future,
 			"ports":   freePorts,
 			"fetch":   fetch,
+			"post":    post,
 		},
 	})
 }
@@ -100,6 +101,17 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: %v", args[0], err)
 		}
 	}
+}
+
+// post URL BODY sends JSON to a server that serves.
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	response, err := http.Post(args[0], "application/json", strings.NewReader(args[1]))
+	ts.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	_, err = fmt.Fprintf(ts.Stdout(), "%s\n%s\n", response.Status, body)
+	ts.Check(err)
 }
 
 // future FILE records a migration that only a newer program can know.

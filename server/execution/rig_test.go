@@ -17,6 +17,8 @@ import (
 
 	"perdure/server/deployment"
 	"perdure/server/match"
+	"perdure/server/spans"
+	"perdure/server/spanstest"
 	"perdure/visibility/attr"
 	"perdure/visibility/inside"
 )
@@ -119,6 +121,7 @@ func (r *rig) following() *rig {
 func (r *rig) laws() {
 	require.NoError(r.t, Check(r.s))
 	require.NoError(r.t, Verify(r.s, r.history))
+	spanstest.RequireTree(r.t, spans.Build(spans.Run{WorkflowID: "w", RunID: r.s.RunID, Until: r.now}, r.history))
 	r.roundTrip()
 }
 

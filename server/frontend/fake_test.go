@@ -46,6 +46,7 @@ type recorder struct {
 	requests []any
 	hidden   bool          // of the last history read
 	answer   any           // of the next call; nil: errReached
+	answers  []any         // of the next calls, before answer
 	entered  chan struct{} // when set, calls tell that they came and wait for the end of their context
 }
 
@@ -68,6 +69,17 @@ func (r *recorder) last() any {
 	return r.requests[len(r.requests)-1]
 }
 
+func (r *recorder) nextAnswer() any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.answers) == 0 {
+		return r.answer
+	}
+	next := r.answers[0]
+	r.answers = r.answers[1:]
+	return next
+}
+
 // handle records a request and makes the answer.
 func handle[T any](ctx context.Context, r *recorder, req any) (*T, error) {
 	r.record(req)
@@ -76,7 +88,7 @@ func handle[T any](ctx context.Context, r *recorder, req any) (*T, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if answer, ok := r.answer.(*T); ok {
+	if answer, ok := r.nextAnswer().(*T); ok {
 		return answer, nil
 	}
 	return nil, errReached

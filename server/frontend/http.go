@@ -46,7 +46,11 @@ func (f *Frontend) HTTPHandler(c HTTPConfig) (http.Handler, error) {
 		runtime.WithMetadata(clientName),
 	)...)
 	conn := f.LocalConn()
-	if err := workflowservice.RegisterWorkflowServiceHandlerClient(context.Background(), gateway, workflowservice.NewWorkflowServiceClient(conn)); err != nil {
+	workflows := workflowservice.NewWorkflowServiceClient(conn)
+	if err := workflowservice.RegisterWorkflowServiceHandlerClient(context.Background(), gateway, workflows); err != nil {
+		return nil, err
+	}
+	if err := f.registerTrace(gateway, workflows); err != nil {
 		return nil, err
 	}
 	if err := operatorservice.RegisterOperatorServiceHandlerClient(context.Background(), gateway, operatorservice.NewOperatorServiceClient(conn)); err != nil {

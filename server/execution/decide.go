@@ -20,6 +20,7 @@ func Decide(s *State, c Command, env Env) (Decision, error) {
 	if err := t.decide(c); err != nil {
 		return Decision{}, err
 	}
+	t.keepSpeculative(s.Task, c)
 	t.limitBuffer()
 	t.weigh(s)
 	excess, err := t.excess(s, c)

@@ -65,6 +65,15 @@ func (t *transition) materialise(identity string) {
 	t.durable = true
 }
 
+// keepSpeculative writes the events of a speculative task that another change of the run met, even one without events of its
+// own: from then on history tells of it, whatever its worker answers. A worker that takes the task is no such change.
+func (t *transition) keepSpeculative(before *WorkflowTask, c Command) {
+	if _, taken := c.(StartTask); taken || !t.durable || before == nil || t.s.Task == nil || t.s.Task.Stamp != before.Stamp {
+		return
+	}
+	t.materialise("")
+}
+
 // persistStarted writes the events of a started task that history does not know yet.
 func (t *transition) persistStarted(identity string) {
 	if t.s.Task.Kind == TaskNormal {

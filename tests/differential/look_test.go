@@ -15,7 +15,7 @@ import (
 // pauseRun stops a run. Those that docs/compatibility.md tells of are left alone: with updates, before a delayed first task, and
 // with activities, whose retries wait here.
 func (p *player) pauseRun(ctx context.Context, w int, random *rand.Rand) *called {
-	if r := p.current(w); r != nil && r.isOpen() && (p.hasOpenUpdates(w) || len(r.history) == 1 || len(r.pending()) > 0) {
+	if r := p.current(w); r != nil && r.isOpen() && (p.hasOpenUpdates(w) || !r.hadWorkflowTask() || len(r.pending()) > 0) {
 		return nil
 	}
 	execution := p.anyExecution(w, random)

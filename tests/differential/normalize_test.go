@@ -38,7 +38,7 @@ var dropped = map[string]bool{
 // departing are fields in which Perdure says more than others on purpose: see docs/compatibility.md. So do the types of errors
 // that are not retried, in the options of a pending activity. The expiry of reset points is shown for the wrong run elsewhere,
 // and those made while a child runs are said to be of no use.
-var departing = map[string]bool{"requestIdInfos": true, "expireTime": true, "resettable": true}
+var departing = map[string]bool{}
 
 // unordered are lists whose order carries nothing.
 var unordered = map[string]bool{"pendingActivities": true, "pendingChildren": true}
@@ -111,9 +111,6 @@ func (n *normalizer) walk(value any, field string) any {
 		}
 		if points, _ := v["autoResetPoints"].(map[string]any); len(points) == 0 {
 			delete(v, "autoResetPoints") // none is none
-		}
-		if points, _ := v["prevAutoResetPoints"].(map[string]any); len(points) == 0 {
-			delete(v, "prevAutoResetPoints") // the same run shows it or not, by whether its server read it from the store
 		}
 		if v["queryResult"] != nil || v["queryRejected"] != nil {
 			delete(v, "link") // of newer servers only

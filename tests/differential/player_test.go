@@ -155,9 +155,7 @@ func (p *player) news() string {
 // (see docs/compatibility.md).
 func (p *player) steady(r *run) *workflowservice.DescribeWorkflowExecutionResponse {
 	shown := proto.CloneOf(r.description)
-	if p.hasWaitingUpdate(r) {
-		shown.WorkflowExecutionInfo.HistoryLength = 0
-	}
+	p.hideDepartures(r, shown)
 	for _, a := range shown.GetPendingActivities() {
 		if a.GetAttempt() > 1 && time.Until(a.GetNextAttemptScheduleTime().AsTime()) < soon {
 			a.NextAttemptScheduleTime, a.CurrentRetryInterval = nil, nil

@@ -63,7 +63,7 @@ func (p *player) missingOf(r *run) string {
 			return reason
 		}
 		if backoff := r.history[0].GetWorkflowExecutionStartedEventAttributes().GetFirstWorkflowTaskBackoff().AsDuration(); 0 < backoff &&
-			backoff < soon && len(r.history) == 1 {
+			backoff < soon && !r.isPaused() && !r.hadWorkflowTask() {
 			return "the first workflow task"
 		}
 		if r.timesOutSoon() {
@@ -110,6 +110,13 @@ func (r *run) timesOutSoon() bool {
 	return 0 < timeout && timeout+started.GetFirstWorkflowTaskBackoff().AsDuration() < soon
 }
 
+// hadWorkflowTask tells whether one was scheduled, be it one for an update that history does not keep.
+func (r *run) hadWorkflowTask() bool {
+	return slices.ContainsFunc(r.history, func(e *historypb.HistoryEvent) bool {
+		return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+	})
+}
+
 func isTaskCompleted(e *historypb.HistoryEvent) bool {
 	return e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 }
@@ -142,6 +149,8 @@ type openings struct {
 	timers   map[int64]string // by id, with what they wait for when it comes soon
 	policies map[int64]enumspb.ParentClosePolicy
 	children map[int64]child
+	// endedChildren counts those that ended or never started.
+	endedChildren int
 	// activities holds the ids of activities that have not ended.
 	activities map[int64]string
 }
@@ -207,22 +216,28 @@ func (o *openings) addChild(event *historypb.HistoryEvent) {
 		o.policies[id] = event.GetStartChildWorkflowExecutionInitiatedEventAttributes().GetParentClosePolicy()
 	case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED:
 		delete(o.timers, event.GetStartChildWorkflowExecutionFailedEventAttributes().GetInitiatedEventId())
+		o.endedChildren++
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED:
 		started := event.GetChildWorkflowExecutionStartedEventAttributes()
 		initiated := started.GetInitiatedEventId()
 		delete(o.timers, initiated)
 		o.children[initiated] = child{runID: started.GetWorkflowExecution().GetRunId(), policy: o.policies[initiated]}
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED:
-		delete(o.children, event.GetChildWorkflowExecutionCompletedEventAttributes().GetInitiatedEventId())
+		o.endChild(event.GetChildWorkflowExecutionCompletedEventAttributes().GetInitiatedEventId())
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_FAILED:
-		delete(o.children, event.GetChildWorkflowExecutionFailedEventAttributes().GetInitiatedEventId())
+		o.endChild(event.GetChildWorkflowExecutionFailedEventAttributes().GetInitiatedEventId())
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_CANCELED:
-		delete(o.children, event.GetChildWorkflowExecutionCanceledEventAttributes().GetInitiatedEventId())
+		o.endChild(event.GetChildWorkflowExecutionCanceledEventAttributes().GetInitiatedEventId())
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TERMINATED:
-		delete(o.children, event.GetChildWorkflowExecutionTerminatedEventAttributes().GetInitiatedEventId())
+		o.endChild(event.GetChildWorkflowExecutionTerminatedEventAttributes().GetInitiatedEventId())
 	case enumspb.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_TIMED_OUT:
-		delete(o.children, event.GetChildWorkflowExecutionTimedOutEventAttributes().GetInitiatedEventId())
+		o.endChild(event.GetChildWorkflowExecutionTimedOutEventAttributes().GetInitiatedEventId())
 	}
+}
+
+func (o *openings) endChild(initiated int64) {
+	delete(o.children, initiated)
+	o.endedChildren++
 }
 
 func (o *openings) addActivity(event *historypb.HistoryEvent) {

@@ -7,6 +7,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -33,6 +34,27 @@ var searchLimits = []limitCase{
 				return "search hears of the activity"
 			}
 			return "ok"
+		},
+	},
+	{
+		row: "visibility_fresh_wait", limit: seconds(3), step: instant, reached: true,
+		past: `Unavailable: search store "main" does not show the newest changes after 3s: please retry, or take what it shows by leaving out perdure-visibility-fresh`,
+		try: func(s *trial, n int64) string {
+			require.NoError(s.t, s.services.searchStores[0].indexer.Close(s.t.Context()), "what comes now is never written")
+			s.begin()
+			answered := make(chan string, 1)
+			go func() {
+				ctx := metadata.AppendToOutgoingContext(s.t.Context(), "perdure-visibility-fresh", "1")
+				_, err := s.CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default"})
+				answered <- said(err)
+			}()
+			rest(n)
+			select {
+			case heard := <-answered:
+				return heard
+			default:
+				return "ok"
+			}
 		},
 	},
 	{

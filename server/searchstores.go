@@ -14,6 +14,7 @@ import (
 	"perdure/server/search"
 	"perdure/server/store"
 	"perdure/visibility"
+	visibilityelastic "perdure/visibility/elastic"
 	"perdure/visibility/indexer"
 )
 
@@ -68,8 +69,12 @@ func (s *searchStore) open(ctx context.Context, logger *slog.Logger) (err error)
 // startIndexers lets each store have its records.
 func (list searchStores) startIndexers(c config.Config, logger *slog.Logger, reg *metrics.Registry) {
 	for _, s := range list {
+		writers := 1
+		if isElastic(s.URL) { // its processors are others than those of the executions' store
+			writers = visibilityelastic.WritersDefault
+		}
 		s.indexer = indexer.New(indexer.Config{
-			Store: s.store, Name: s.label(), Logger: logger, Metrics: reg, DeadLetters: s.dead,
+			Store: s.store, Name: s.label(), Logger: logger, Metrics: reg, DeadLetters: s.dead, Writers: writers,
 			MaxWaiting: c.Limits.VisibilityQueueMax, MaxWaitingBytes: c.Limits.VisibilityQueueBytesMax,
 		})
 	}

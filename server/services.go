@@ -106,7 +106,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 		Logger: o.Logger, Metrics: o.Metrics, Limits: matchingLimits(c.Limits, refreshAfter(singleOwner(c.Store))),
 	})
 	engine, err := history.New(history.Config{
-		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.searchStores.feeds(c), FeedRowsMax: int64(c.Limits.VisibilityLogRowsMax), Outbound: s.outbound,
+		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.searchStores.feeds(c), FeedRowsMax: int64(c.Limits.VisibilityLogRowsMax), FreshWait: c.Limits.VisibilityFreshWait, Outbound: s.outbound,
 		Deployments: s.rollout,
 		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),

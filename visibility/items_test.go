@@ -1,6 +1,7 @@
 package visibility_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -13,10 +14,10 @@ import (
 
 func TestPendingItemsAreFound(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	items := attr.EncodeItems([]map[string]any{
+	items := attr.EncodeItems(slices.Values([]map[string]any{
 		{"Type": "Charge", "Attempt": int64(7), "LastFailure": "connection timeout", "ScheduledTime": at},
 		{"Type": "Mail", "Attempt": int64(1)},
-	}, 1000)
+	}), 1000)
 	rec := &visibility.Record{RunID: "r", SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
 		attr.ItemsKey(attr.PendingActivity): items,
 	}}}
@@ -39,9 +40,9 @@ func TestPendingItemsAreFound(t *testing.T) {
 
 func TestItemsThatDoNotFitAreLeftOut(t *testing.T) {
 	one := map[string]any{"Type": "Charge"} // 17 bytes
-	require.Len(t, attr.DecodeItems(attr.PendingActivity, attr.EncodeItems([]map[string]any{one, one}, 37)), 2)
-	require.Len(t, attr.DecodeItems(attr.PendingActivity, attr.EncodeItems([]map[string]any{one, one}, 36)), 1)
-	require.Nil(t, attr.EncodeItems([]map[string]any{one}, 18))
-	require.Nil(t, attr.EncodeItems(nil, 100))
-	require.Nil(t, attr.DecodeItems("Nothing", attr.EncodeItems([]map[string]any{one}, 100)))
+	require.Len(t, attr.DecodeItems(attr.PendingActivity, attr.EncodeItems(slices.Values([]map[string]any{one, one}), 37)), 2)
+	require.Len(t, attr.DecodeItems(attr.PendingActivity, attr.EncodeItems(slices.Values([]map[string]any{one, one}), 36)), 1)
+	require.Nil(t, attr.EncodeItems(slices.Values([]map[string]any{one}), 18))
+	require.Nil(t, attr.EncodeItems(slices.Values([]map[string]any(nil)), 100))
+	require.Nil(t, attr.DecodeItems("Nothing", attr.EncodeItems(slices.Values([]map[string]any{one}), 100)))
 }

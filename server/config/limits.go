@@ -99,6 +99,7 @@ type Limits struct {
 	NamespacePerSecond      int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
 	VisibilityPerSec        int           `default:"100" unit:"units/s" key:"frontend.namespaceRPS.visibility" doc:"What lists and counts of one namespace may cost a node a second: a list or a question for one id is 1 unit, a count or a look inside texts 5. One that is let in pays its whole price."`
 	VisibilityQueryTimeout  time.Duration `default:"10s" unit:"time" doc:"Longest time of one list or count; the store is told to stop then."`
+	VisibilityFreshWait     time.Duration `default:"5s" unit:"time" doc:"Longest wait of a search that asks for what its caller was told of before (perdure-visibility-fresh); a store that is further behind is not to hold callers."`
 	VisibilityViewsMax      int           `default:"1000" unit:"views" doc:"Saved filters of one namespace: a list shows all of them."`
 	VisibilityViewBytesMax  int           `default:"32KiB" unit:"bytes" doc:"One saved filter with its description: it is one record."`
 	VisibilityQueueMax      int           `default:"10000" unit:"runs" doc:"Runs whose records wait in memory for one store of search records; what finds no room is read from the log later."`

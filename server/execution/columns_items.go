@@ -2,6 +2,7 @@ package execution
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"perdure/visibility/attr"
@@ -14,24 +15,28 @@ const itemFailureBytesMax = 512
 // itemColumns adds what an open run waits for, item by item: of activities
 // those with the most attempts first, since not all may find room.
 func (s *State) itemColumns(c columns, look *inside.Look) {
-	var activities, children, timers []map[string]any
-	for _, a := range s.Activities.values() {
-		activities = append(activities, a.item(look))
-	}
-	slices.SortStableFunc(activities, func(a, b map[string]any) int {
-		return cmp.Compare(b["Attempt"].(int64), a["Attempt"].(int64))
-	})
-	for _, child := range s.Children.values() {
-		children = append(children, item{}.
+	activities := s.Activities.values()
+	slices.SortStableFunc(activities, func(a, b *Activity) int { return cmp.Compare(b.Attempt, a.Attempt) })
+	c.items(attr.PendingActivity, items(activities, func(a *Activity) item { return a.item(look) }))
+	c.items(attr.PendingChild, items(s.Children.values(), func(child *Child) item {
+		return item{}.
 			text("WorkflowId", look.Hide(child.WorkflowID)).text("RunId", child.RunID).
-			text("Type", look.Hide(child.WorkflowType)).text("ParentClosePolicy", child.ClosePolicy.String()))
+			text("Type", look.Hide(child.WorkflowType)).text("ParentClosePolicy", child.ClosePolicy.String())
+	}))
+	c.items(attr.PendingTimer, items(s.Timers.values(), func(timer *Timer) item {
+		return item{"FireTime": timer.FireTime.UTC()}.text("Id", look.Hide(timer.TimerID))
+	}))
+}
+
+// items are made one by one, as long as there is room for them.
+func items[T any](list []T, make func(T) item) iter.Seq[map[string]any] {
+	return func(yield func(map[string]any) bool) {
+		for _, one := range list {
+			if !yield(make(one)) {
+				return
+			}
+		}
 	}
-	for _, timer := range s.Timers.values() {
-		timers = append(timers, item{"FireTime": timer.FireTime.UTC()}.text("Id", look.Hide(timer.TimerID)))
-	}
-	c.items(attr.PendingActivity, activities)
-	c.items(attr.PendingChild, children)
-	c.items(attr.PendingTimer, timers)
 }
 
 func (a *Activity) item(look *inside.Look) item {
@@ -59,7 +64,7 @@ func (i item) text(name, value string) item {
 	return i
 }
 
-func (c columns) items(kind string, items []map[string]any) {
+func (c columns) items(kind string, items iter.Seq[map[string]any]) {
 	if p := attr.EncodeItems(items, inside.BytesMax); p != nil {
 		c[attr.ItemsKey(kind)] = p
 	}

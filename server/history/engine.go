@@ -56,6 +56,8 @@ type Config struct {
 	BufferedQueries int
 	// NoPollerWindow is how long a queue without polls still counts as served. Default 20 s.
 	NoPollerWindow time.Duration
+	// FreshWait bounds Fresh. Default 5 s.
+	FreshWait time.Duration
 	// FeedRowsMax is how many rows of a shard's log may wait for a visibility store. One that is
 	// further behind is rebuilt from the executions. Default 200,000.
 	FeedRowsMax int64
@@ -96,6 +98,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.RecordRefresh == 0 {
 		c.RecordRefresh = 30 * time.Second
+	}
+	if c.FreshWait == 0 {
+		c.FreshWait = 5 * time.Second
 	}
 	if c.FeedRowsMax == 0 {
 		c.FeedRowsMax = 200_000

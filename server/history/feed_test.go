@@ -247,10 +247,15 @@ func TestFresh(t *testing.T) {
 		defer n.close()
 		n.index.setFull(true)
 		run := n.begin("a")
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var late *serviceerror.DeadlineExceeded
 		require.ErrorAs(t, n.Fresh(ctx), &late)
+		var behind *serviceerror.Unavailable
+		began := time.Now()
+		require.ErrorAs(t, n.Fresh(t.Context()), &behind)
+		require.Contains(t, behind.Message, "does not show the newest changes after 5s")
+		require.Equal(t, 5*time.Second, time.Since(began))
 		fresh := make(chan error, 1)
 		go func() { fresh <- n.Fresh(t.Context()) }()
 		synctest.Wait()

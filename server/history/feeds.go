@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+
 	"perdure/server/metrics"
 	"perdure/visibility"
 )
@@ -137,22 +139,36 @@ func (e *Engine) feedOf(name string) *feed {
 }
 
 // Fresh waits until the stores that answer searches have every change that
-// was answered to a client before the call, and show it.
+// was answered to a client before the call, and show it. It is Unavailable when
+// one of them does not in Config.FreshWait.
 func (e *Engine) Fresh(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, e.cfg.FreshWait)
+	defer cancel()
 	for _, f := range e.feeds {
 		if !f.Reads {
 			continue
 		}
-		for _, r := range f.readers() {
-			if err := r.await(ctx, r.look().latest); err != nil {
-				return err
-			}
+		err := f.fresh(waiting)
+		if waiting.Err() != nil && ctx.Err() == nil {
+			return serviceerror.NewUnavailablef(
+				"search store %q does not show the newest changes after %v: please retry, or take what it shows by leaving out perdure-visibility-fresh",
+				f.Name, e.cfg.FreshWait)
 		}
-		if refresher, later := f.Store.(visibility.Refresher); later {
-			if err := refresher.Refresh(ctx); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (f *feed) fresh(ctx context.Context) error {
+	for _, r := range f.readers() {
+		if err := r.await(ctx, r.look().latest); err != nil {
+			return err
+		}
+	}
+	if refresher, later := f.Store.(visibility.Refresher); later {
+		return refresher.Refresh(ctx)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"encoding/json"
+	"iter"
 	"maps"
 	"slices"
 
@@ -40,9 +41,9 @@ func ItemsKey(kind string) string { return BuiltInPrefix + "items." + kind }
 
 // EncodeItems writes items of a kind, one after the other, as long as they fit
 // into so many bytes. Values are of the Go types of Decode. Nil: there are none.
-func EncodeItems(items []map[string]any, bytesMax int) *commonpb.Payload {
+func EncodeItems(items iter.Seq[map[string]any], bytesMax int) *commonpb.Payload {
 	data := []byte{'['}
-	for i, item := range items {
+	for item := range items {
 		text, err := marshal(item)
 		if err != nil {
 			continue // a time beyond the years of JSON
@@ -50,7 +51,7 @@ func EncodeItems(items []map[string]any, bytesMax int) *commonpb.Payload {
 		if len(data)+len(text)+2 > bytesMax {
 			break
 		}
-		if i > 0 && len(data) > 1 {
+		if len(data) > 1 {
 			data = append(data, ',')
 		}
 		data = append(data, text...)

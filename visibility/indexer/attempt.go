@@ -16,6 +16,7 @@ import (
 // attempt is one try of a batch.
 type attempt struct {
 	indexer         *Indexer
+	batch           []*entry
 	split           bool // a failure is looked for in halves
 	written, failed []*entry
 	refused         []*entry // failed alone
@@ -24,9 +25,8 @@ type attempt struct {
 }
 
 // write writes a batch and tells what went through.
-func (i *Indexer) write(ctx context.Context, batch []*entry, split bool) *attempt {
-	a := &attempt{indexer: i, split: split}
-	a.write(ctx, batch)
+func (i *Indexer) write(ctx context.Context, a *attempt) *attempt {
+	a.write(ctx, a.batch)
 	a.failed = append(a.failed, a.refused...) // last, so that the next try begins with others
 	return a
 }

@@ -2,7 +2,8 @@
 // state of each run, in batches, for as long as it takes.
 //
 // A batch is written as soon as something waits and no write is under way, so
-// a lone change is searchable at once and a flood shares few statements. In a
+// a lone change is searchable at once and a flood shares few statements; while
+// full batches wait, as many are under way as the store can take at once. In a
 // flood batches begin a while apart, so that the changes of a short run become
 // one record. While nothing waits, nothing is sent. Batches grow while they
 // are quick and shrink when they are slow.
@@ -21,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -49,10 +51,13 @@ const (
 type Config struct {
 	Store visibility.Store
 	// Name of the store in metrics, logs and dead letters; that of the kind of store without one.
-	Name            string
-	Logger          *slog.Logger
-	Clock           clock.Clock
-	Metrics         *metrics.Registry
+	Name    string
+	Logger  *slog.Logger
+	Clock   clock.Clock
+	Metrics *metrics.Registry
+	// Writers is how many batches may be under way at once while full ones wait. More than one is for a store of its own
+	// processors: two batches may have versions of one run, of which the store keeps the newer in whichever order they come. Default 1.
+	Writers         int
 	MaxBatch        int
 	MaxBatchBytes   int
 	MaxWaiting      int
@@ -81,6 +86,7 @@ func (c Config) withDefaults() Config {
 	if c.Name == "" {
 		c.Name = c.Store.Name()
 	}
+	c.Writers = orDefault(c.Writers, 1)
 	c.MaxBatch = orDefault(c.MaxBatch, MaxBatchDefault)
 	c.MaxBatchBytes = orDefault(c.MaxBatchBytes, MaxBatchBytesDefault)
 	c.MaxWaiting = orDefault(c.MaxWaiting, MaxWaitingDefault)
@@ -106,9 +112,12 @@ type Indexer struct {
 
 	mu       sync.Mutex
 	queue    queue
-	writing  []*entry
+	writing  []*attempt // under way
 	batch    batchSize
-	blocked  bool // the store takes nothing: one record at a time finds out when it does again
+	began    time.Time // when the last batch did
+	failures int       // batches in a row of which something failed
+	resting  bool      // nothing begins for a while
+	blocked  bool      // the store takes nothing: one record at a time finds out when it does again
 	closed   bool
 	flushes  int           // calls that wait for what is enqueued
 	wake     chan struct{} // holds one signal: something waits
@@ -117,7 +126,7 @@ type Indexer struct {
 
 	probe   probe
 	stop    context.CancelFunc // ends writes and retries
-	stopped chan struct{}      // closed when the worker has ended
+	stopped chan struct{}      // closed when the writers have ended
 }
 
 // New starts an indexer. Close ends it.
@@ -134,7 +143,14 @@ func New(config Config) *Indexer {
 	}
 	i.batch = newBatchSize(i.config.MaxBatch)
 	i.metrics = newMeters(i.config, i)
-	go i.run(ctx)
+	var writers sync.WaitGroup
+	for range i.config.Writers {
+		writers.Go(func() { i.run(ctx) })
+	}
+	go func() {
+		writers.Wait()
+		close(i.stopped)
+	}()
 	return i
 }
 
@@ -199,13 +215,15 @@ func (i *Indexer) add(rec *visibility.Record, committed time.Time, done func()) 
 	if i.queue.add(rec, committed, done) {
 		i.metrics.coalesced.Inc()
 	}
-	i.signal()
+	if len(i.writing) == 0 || i.queue.len() >= i.batch.now { // else who writes looks when he is done
+		i.signal()
+	}
 }
 
 func (i *Indexer) signal() {
 	select {
 	case i.wake <- struct{}{}:
-	default: // the worker is due anyway
+	default: // a writer is due anyway
 	}
 }
 
@@ -214,7 +232,7 @@ func (i *Indexer) Oldest() time.Time {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	oldest := i.queue.oldest()
-	for _, e := range i.writing {
+	for e := range i.beingWritten() {
 		oldest = earlier(oldest, e.committed)
 	}
 	return oldest
@@ -224,7 +242,24 @@ func (i *Indexer) Oldest() time.Time {
 func (i *Indexer) Pending() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.queue.len() + len(i.writing)
+	pending := i.queue.len()
+	for _, a := range i.writing {
+		pending += len(a.batch)
+	}
+	return pending
+}
+
+// beingWritten are the entries of all batches under way. The lock is held.
+func (i *Indexer) beingWritten() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, a := range i.writing {
+			for _, e := range a.batch {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Flush waits until everything that was enqueued before is durable.
@@ -269,7 +304,7 @@ func (i *Indexer) pendingUpTo(limit int64) (int, <-chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	pending := i.queue.upTo(limit)
-	for _, e := range i.writing {
+	for e := range i.beingWritten() {
 		if e.sequence <= limit {
 			pending++
 		}
@@ -278,7 +313,7 @@ func (i *Indexer) pendingUpTo(limit int64) (int, <-chan struct{}) {
 }
 
 // Close takes no more records, waits until ctx ends for what waits to be
-// written, and ends the worker. Its error tells that something is not written.
+// written, and ends the writers. Its error tells that something is not written.
 func (i *Indexer) Close(ctx context.Context) error {
 	i.mu.Lock()
 	i.closed = true

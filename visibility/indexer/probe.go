@@ -22,23 +22,34 @@ const (
 // probe measures when written records can be found, by looking for one of them from time to time.
 type probe struct {
 	running sync.WaitGroup
-	last    time.Time // worker only
+	last    time.Time // when the last look began
 }
 
 // watchFor looks for one of the records that were just written, where the store shows them later than it takes them.
 func (i *Indexer) watchFor(written []*entry) {
-	now := i.config.Clock.Now()
-	if _, later := i.config.Store.(visibility.Refresher); !later || now.Sub(i.probe.last) < probeEvery {
+	if _, later := i.config.Store.(visibility.Refresher); !later {
 		return
 	}
 	for _, e := range written {
 		if e.rec.Deleted || e.committed.IsZero() {
 			continue
 		}
-		i.probe.last = now
-		i.probe.running.Go(func() { i.lookFor(e.rec, e.committed) })
+		if i.probeDue() {
+			i.probe.running.Go(func() { i.lookFor(e.rec, e.committed) })
+		}
 		return
 	}
+}
+
+func (i *Indexer) probeDue() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	now := i.config.Clock.Now()
+	if now.Sub(i.probe.last) < probeEvery {
+		return false
+	}
+	i.probe.last = now
+	return true
 }
 
 // lookFor looks for a record until it is found.

@@ -8,36 +8,23 @@ import (
 	"time"
 )
 
-// run writes batches until ctx ends.
+// run writes batches until ctx ends. As many of it run as there are writers.
 func (i *Indexer) run(ctx context.Context) {
-	defer close(i.stopped)
-	failures := 0
-	var began time.Time
 	for ctx.Err() == nil {
-		i.gather(ctx, began)
-		began = i.config.Clock.Now()
+		i.gather(ctx)
 		batch, next := i.take()
-		if len(batch) == 0 {
+		if batch == nil {
 			i.await(ctx, next)
 			continue
 		}
-		tried := i.write(ctx, batch, failures > 0)
-		if len(tried.failed) == 0 {
-			failures = 0
-		} else {
-			failures++
-		}
-		i.settle(tried)
-		if len(tried.written) == 0 {
-			i.pause(ctx, i.backoff(failures))
-		}
+		i.rest(ctx, i.settle(i.write(ctx, batch)))
 	}
 }
 
 // gather waits in a flood until the next batch may begin.
-func (i *Indexer) gather(ctx context.Context, began time.Time) {
-	wait := i.config.Gather - i.config.Clock.Now().Sub(began)
-	if wait <= 0 || !i.flooded() {
+func (i *Indexer) gather(ctx context.Context) {
+	wait := i.untilGathered()
+	if wait <= 0 {
 		return
 	}
 	timer := i.config.Clock.NewTimer(wait)
@@ -49,23 +36,38 @@ func (i *Indexer) gather(ctx context.Context, began time.Time) {
 	}
 }
 
-func (i *Indexer) flooded() bool {
+// untilGathered is how long a flood lets the next batch wait.
+func (i *Indexer) untilGathered() time.Duration {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.flushes == 0 && i.queue.len() >= floodRuns && i.queue.len() < i.batch.now
+	if i.flushes > 0 || i.queue.len() < floodRuns || i.queue.len() >= i.batch.now {
+		return 0
+	}
+	return i.config.Gather - i.config.Clock.Now().Sub(i.began)
 }
 
-func (i *Indexer) take() (batch []*entry, next time.Time) {
+// take is the next batch, if one may begin: nothing is being written, or all is well and a full batch waits.
+func (i *Indexer) take() (batch *attempt, next time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	limit := i.batch.now
-	if i.blocked {
+	switch {
+	case i.resting:
+		return nil, next
+	case len(i.writing) > 0 && (i.failures > 0 || i.blocked || i.queue.len() < limit):
+		return nil, next
+	case i.blocked:
 		limit = 1
 	}
-	batch, next = i.queue.take(limit, i.config.MaxBatchBytes, i.config.Clock.Now())
+	i.began = i.config.Clock.Now()
+	entries, next := i.queue.take(limit, i.config.MaxBatchBytes, i.began)
+	if len(entries) == 0 {
+		return nil, next
+	}
 	// What failed often goes last: when the first record fails alone, the store counts as down.
-	slices.SortStableFunc(batch, func(a, b *entry) int { return cmp.Compare(a.attempts, b.attempts) })
-	i.writing = batch
+	slices.SortStableFunc(entries, func(a, b *entry) int { return cmp.Compare(a.attempts, b.attempts) })
+	batch = &attempt{indexer: i, batch: entries, split: i.failures > 0}
+	i.writing = append(i.writing, batch)
 	return batch, next
 }
 
@@ -84,13 +86,20 @@ func (i *Indexer) await(ctx context.Context, next time.Time) {
 	}
 }
 
-func (i *Indexer) pause(ctx context.Context, d time.Duration) {
+// rest lets nothing begin for a time, when nothing goes through.
+func (i *Indexer) rest(ctx context.Context, d time.Duration) {
+	if d == 0 {
+		return
+	}
 	timer := i.config.Clock.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C():
 	case <-ctx.Done():
 	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.resting = false
 }
 
 // backoff doubles with each failure in a row. A quarter is left to chance, so that nodes do not come all at once.
@@ -105,12 +114,30 @@ func (i *Indexer) backoff(failures int) time.Duration {
 	return d - rand.N(d/4+1)
 }
 
-// settle puts back what failed and calls those who waited for the rest. What
-// failed while other records went through waits alone.
-func (i *Indexer) settle(tried *attempt) {
+// settle puts back what failed and calls those who waited for the rest. What failed while other records went through waits
+// alone; when none did, it says how long to rest.
+func (i *Indexer) settle(tried *attempt) (pause time.Duration) {
 	now := i.config.Clock.Now()
+	pause = i.putBack(tried, now)
+	for _, e := range tried.written {
+		i.metrics.written(e, now)
+		e.finish()
+	}
 	i.mu.Lock()
+	i.writing = slices.DeleteFunc(i.writing, func(a *attempt) bool { return a == tried })
+	i.advance()
+	i.mu.Unlock()
+	i.watchFor(tried.written)
+	return pause
+}
+
+func (i *Indexer) putBack(tried *attempt, now time.Time) (pause time.Duration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.setBlocked(tried.blocked)
+	if i.failures++; len(tried.failed) == 0 {
+		i.failures = 0
+	}
 	for _, e := range tried.failed {
 		e.attempts++
 		if len(tried.written) > 0 {
@@ -118,17 +145,12 @@ func (i *Indexer) settle(tried *attempt) {
 		}
 		i.queue.putBack(e)
 	}
-	i.writing = tried.written
-	i.mu.Unlock()
-	for _, e := range tried.written {
-		i.metrics.written(e, now)
-		e.finish()
+	tried.batch = tried.written // what is not over yet
+	if len(tried.written) > 0 {
+		return 0
 	}
-	i.mu.Lock()
-	i.writing = nil
-	i.advance()
-	i.mu.Unlock()
-	i.watchFor(tried.written)
+	i.resting = true
+	return i.backoff(i.failures)
 }
 
 // setBlocked opens or closes the breaker. The lock is held.

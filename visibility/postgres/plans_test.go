@@ -81,7 +81,7 @@ func skewed(runs int) []*visibility.Record {
 		case i%200 == 3:
 			rec.CloseTime, rec.Status = time.Time{}, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 			items := []map[string]any{{"Type": fmt.Sprint("activity-", i), "Attempt": int64(i % 1000)}}
-			rec.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{attr.ItemsKey(attr.PendingActivity): attr.EncodeItems(items, 1000)}}
+			rec.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{attr.ItemsKey(attr.PendingActivity): attr.EncodeItems(slices.Values(items), 1000)}}
 		}
 		records[i] = rec
 	}

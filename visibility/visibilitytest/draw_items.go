@@ -1,6 +1,8 @@
 package visibilitytest
 
 import (
+	"slices"
+
 	commonpb "go.temporal.io/api/common/v1"
 	"pgregory.net/rapid"
 
@@ -24,7 +26,7 @@ func drawItems(t *rapid.T) *commonpb.Payload {
 		}
 		items = append(items, item)
 	}
-	return attr.EncodeItems(items, itemBytesMax)
+	return attr.EncodeItems(slices.Values(items), itemBytesMax)
 }
 
 // drawExists draws a question about pending items, one in four about a kind that no run has.

@@ -48,6 +48,7 @@ func run(t *testing.T, drawList func(*rapid.T) *query.Query, open func(t *testin
 		"Count":          testCount,
 		"Namespaces":     testNamespaces,
 		"LargeBatch":     testLargeBatch,
+		"ManyItems":      testManyItems,
 		"Corpus":         testCorpus,
 		"Generated":      func(t *testing.T, s visibility.Store) { testGenerated(t, s, drawList) },
 		"Counts":         testCounts,

@@ -14,7 +14,7 @@ import (
 const (
 	// smallTenants are those that have a few tasks now and then.
 	smallTenants = 50
-	// taskPace is how long a worker is busy with a task: workers, not the machine, shall be what is scarce.
+	// taskPace is how long a worker is busy with a task on average: workers, not the machine, shall be what is scarce.
 	taskPace = 10 * time.Millisecond
 	// settleTime is how long tasks that came last have until they count as left behind.
 	settleTime = 2 * time.Second

@@ -38,6 +38,8 @@ const (
 	besideRate = 50
 	// progressInterval is the time between two lines that tell how a count gets on.
 	progressInterval = 10 * time.Second
+	// drainPollers is how many polls drain a backlog: those of a fleet that was down.
+	drainPollers = 128
 	// countInterval is the time between two looks at a count.
 	countInterval = 5 * time.Millisecond
 )
@@ -108,6 +110,7 @@ func playBacklog(s *Session, ctx context.Context) error {
 	}
 	var drained atomic.Int64
 	w := s.newWorker(s.queue, noop)
+	w.pollers = max(w.pollers, drainPollers)
 	w.completed = func() {
 		drained.Add(1)
 		s.main.done.Add(1)

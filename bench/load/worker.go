@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ type worker struct {
 	programs map[string]*program
 	cache    *cache
 	pollers  int           // of each kind
-	pace     time.Duration // that each workflow task takes, as if the worker had to work
+	pace     time.Duration // that a workflow task takes on average, as if the worker had to work
 	// seen is told of each workflow task as it arrives; nil for nobody.
 	seen func(task *workflowservice.PollWorkflowTaskQueueResponse, at *progress)
 	// completed is told of each workflow task that was answered; nil for nobody.
@@ -148,7 +149,8 @@ func (w *worker) answer(ctx context.Context, service workflowservice.WorkflowSer
 		w.seen(task, at)
 	}
 	if w.pace > 0 {
-		_ = pause(ctx, w.pace) // an end meanwhile shows in the next call
+		// Were it always the same, workers whose tasks end in one commit would come back at the same time for ever.
+		_ = pause(ctx, time.Duration(rand.Int64N(int64(2*w.pace)))) // an end meanwhile shows in the next call
 	}
 	reply := &workflowservice.RespondWorkflowTaskCompletedRequest{
 		Namespace: w.session.Namespace, Identity: identity, TaskToken: task.TaskToken, StickyAttributes: w.sticky, ReturnNewWorkflowTask: true,

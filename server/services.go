@@ -197,6 +197,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		CallbackAddresses: c.CallbackAddresses(),
 		BuildIDs:          s.buildIDs,
+		Ledgers:           s.history,
 		Limits:            c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
 		NamespaceDeleted: s.worker.Kick,

@@ -24,6 +24,7 @@ type commands struct {
 	Visibility visibilityCommand `cmd:"" help:"Look after the stores of search records."`
 	Health     healthCommand     `cmd:"" help:"Ask a running server whether it is well."`
 	Trace      traceCommand      `cmd:"" help:"Show where the time of a workflow went, or send its trace on."`
+	Ledger     ledgerCommand     `cmd:"" help:"Add up where the time of a workflow went, by stage."`
 	Config     configCommand     `cmd:"" help:"Show what can be configured."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

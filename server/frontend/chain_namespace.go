@@ -11,7 +11,6 @@ import (
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
-	"perdure/server/searchpb"
 	"perdure/server/tasktoken"
 )
 
@@ -50,9 +49,9 @@ func namespaceOf(ctx context.Context) *cluster.Namespace {
 	return ctx.Value(namespaceKey{}).(*cluster.Namespace)
 }
 
-// isPublic tells an RPC of the public API from health checks and the like.
+// isPublic tells an RPC of the public API, or of what is beyond it, from health checks and the like.
 func isPublic(info *grpc.UnaryServerInfo) bool {
-	return strings.HasPrefix(info.FullMethod, "/temporal.api.") || strings.HasPrefix(info.FullMethod, "/"+searchpb.SearchService_ServiceDesc.ServiceName)
+	return strings.HasPrefix(info.FullMethod, "/temporal.api.") || strings.HasPrefix(info.FullMethod, "/perdure.")
 }
 
 func (f *Frontend) resolveNamespace(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

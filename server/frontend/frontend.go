@@ -16,6 +16,7 @@ import (
 	"perdure/server/clock"
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/ledgerpb"
 	"perdure/server/limitwatch"
 	"perdure/server/namespace"
 	"perdure/server/nexus"
@@ -36,6 +37,7 @@ type Config struct {
 	Deployments cluster.Deployments
 	Workers     cluster.Workers
 	BuildIDs    cluster.BuildIDs
+	Ledgers     cluster.Ledgers
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
 	Views       *views.Book
@@ -75,6 +77,7 @@ type Frontend struct {
 	deployments cluster.Deployments
 	workers     cluster.Workers
 	buildIDs    cluster.BuildIDs
+	ledgers     cluster.Ledgers
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
 	views       *views.Book
@@ -107,6 +110,7 @@ func New(c Config) *Frontend {
 		deployments: c.Deployments,
 		workers:     c.Workers,
 		buildIDs:    c.BuildIDs,
+		ledgers:     c.Ledgers,
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
 		views:       c.Views,
@@ -186,6 +190,7 @@ func (f *Frontend) services() []service {
 		{&workflowservice.WorkflowService_ServiceDesc, f},
 		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces, deleted: f.namespaceDeleted}},
 		{&searchpb.SearchService_ServiceDesc, &searcher{f: f}},
+		{&ledgerpb.LedgerService_ServiceDesc, &accountant{f: f}},
 	}
 }
 

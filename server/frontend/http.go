@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"perdure/server/config"
+	"perdure/server/ledgerpb"
 	"perdure/server/searchpb"
 )
 
@@ -57,6 +58,9 @@ func (f *Frontend) HTTPHandler(c HTTPConfig) (http.Handler, error) {
 		return nil, err
 	}
 	if err := registerSearch(gateway, searchpb.NewSearchServiceClient(conn)); err != nil {
+		return nil, err
+	}
+	if err := registerLedger(gateway, ledgerpb.NewLedgerServiceClient(conn)); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()

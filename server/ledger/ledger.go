@@ -79,3 +79,13 @@ func gaps(life span, merged []span) []span {
 	}
 	return left
 }
+
+// Report is a run's ledger with what the server knows beside its history.
+type Report struct {
+	WorkflowID, RunID, WorkflowType string
+	Ledger                          Ledger
+	// Server are the stages that only the server sees, since Since. Complete tells that this goes back to the run's start.
+	Server   []Line
+	Since    time.Time
+	Complete bool
+}

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of a query: enough for what people and tools write, small enough that
@@ -31,6 +32,9 @@ func Parse(text string) (*Query, error) { return parse(&lexer{text: text}, nil) 
 func parse(l *lexer, params map[string]Value) (*Query, error) {
 	if len(l.text) > MaxTextBytes {
 		return nil, unsupported("query text of %d bytes, the limit is %d", len(l.text), MaxTextBytes)
+	}
+	if !utf8.ValidString(l.text) { // no store can hold such a value, and each would read it in its own way
+		return nil, unsupported("query text that is not UTF-8")
 	}
 	p := &parser{tokens: l.all(), params: params, positionBase: positionBaseWhere}
 	if len(p.tokens) == 1 && strings.TrimSpace(l.text) != "" {

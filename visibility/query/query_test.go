@@ -176,6 +176,7 @@ func TestLimits(t *testing.T) {
 		strings.Repeat("(", 32) + "WorkflowId = 'x'" + strings.Repeat(")", 32):        "nested deeper than",
 		strings.Repeat("HistoryLength = 1 OR ", 200) + "HistoryLength = 1":            "more than 200 predicates",
 		"HistoryLength IN (" + strings.Repeat("1,", query.MaxInValues) + "1)":         "2001 values of IN",
+		"WorkflowId STARTS_WITH '\x80'":                                               "not UTF-8",
 		"HistoryLength IN (" + strings.Repeat("1,", query.MaxInValues-1) + "1) AND 1": "expression of type",
 	} {
 		_, err := query.Parse(text)

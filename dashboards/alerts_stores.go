@@ -81,6 +81,11 @@ var searchAlerts = []alert{
 		fires:   []input{in(metrics.VisibilityDocs, `store="postgres",kind="index",outcome="error"`, grows(1))}, quiet: []input{in(metrics.VisibilityDocs, `store="postgres",kind="index",outcome="retry"`, grows(1))},
 	},
 	{
+		name: "SearchDiffers", wait: "0m", severity: warning, expr: plain(`sum by (store) (increase(@[1d])) > 0`, metrics.VisibilityDifferences),
+		summary: "{{ $labels.store }} had {{ $value | humanize }} runs otherwise than they are.",
+		fires:   []input{in(metrics.VisibilityDifferences, `store="postgres",kind="missing"`, grows(1))}, quiet: []input{in(metrics.VisibilityDifferences, `store="postgres",kind="missing"`, stays(3))},
+	},
+	{
 		name: "SearchFailing", wait: "10m", severity: warning, expr: plain(`sum by (store) (rate(@{outcome="error"}[10m])) / sum by (store) (rate(@[10m])) > 0.1`, metrics.VisibilityQueries),
 		summary: "Of the searches in {{ $labels.store }}, {{ $value | humanizePercentage }} fail.",
 		fires:   []input{in(metrics.VisibilityQueries, `store="postgres",api="list",shape="filter",outcome="error"`, grows(5)), in(metrics.VisibilityQueries, `store="postgres",api="list",shape="filter",outcome="ok"`, grows(5))},

@@ -126,6 +126,10 @@ var visibility = board{
 			{title: "Rebuilds", unit: "short", limits: free, quiet: "only a new store, or one that was away for long", queries: []query{
 				increase(metrics.VisibilityRebuilds, "$__range", "", "store", "reason"), rate(metrics.VisibilityRebuilt, "", "store").called("{{store}} runs read a second")},
 				about: "Rebuilds of a store that began, and the runs they read a second."},
+			{title: "Runs compared", unit: "short", limits: free, queries: one(increase(metrics.VisibilityAudited, "1d", "", "store")),
+				about: "Runs that comparisons with the store ended in a day: all there are, where the limits let one come each day."},
+			{title: "Runs found different", unit: "short", limits: above(1, 100), queries: one(increase(metrics.VisibilityDifferences, "1d", "", "store", "kind")),
+				about: "Runs that the store had otherwise than they are, in a day. They are brought in line unless the configuration says no."},
 		}},
 		{"Searching", []panel{
 			{title: "Searches by kind", unit: "reqps", limits: free, queries: one(rate(metrics.VisibilityQueries, "", "api", "shape")),

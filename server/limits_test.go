@@ -159,7 +159,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// newTrial starts a server with some limits moved.
+// newTrial starts a server with some limits moved, or other settings where the key has a dot.
 func newTrial(t *testing.T, moved map[string]string) *trial {
 	c := config.Default()
 	c.Store, c.Namespaces, c.Shards = "memory:", []string{"default"}, 1
@@ -171,7 +171,10 @@ func newTrial(t *testing.T, moved map[string]string) *trial {
 		c.SearchAttributes[name] = value.kind
 	}
 	for key, value := range moved {
-		name := "PERDURE_LIMITS_" + strings.ToUpper(key)
+		if !strings.Contains(key, ".") {
+			key = "limits." + key
+		}
+		name := "PERDURE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		require.Empty(t, config.UnknownVariables([]string{name + "=" + value}))
 		require.NoError(t, c.ApplyEnvironment([]string{name + "=" + value}))
 	}
@@ -198,6 +201,8 @@ var triedElsewhere = map[string]string{
 	"outbound_waiting_max":           "outbound/queue_test.go:TestFullQueuePostpones",
 	"outbound_failures_max":          "outbound/queue_test.go:TestOneFailureIsForgiven",
 	"outbound_pause":                 "outbound/queue_test.go:TestFailingDestinationIsLeftAlone",
+	"visibility_audit_interval":      "worker/audit_test.go:TestAuditsComeAtTheirInterval",
+	"visibility_audit_per_sec":       "../visibility/audit/audit_test.go:TestRate",
 	"visibility_query_timeout":       "search/guard_test.go:TestQueryHasAnEnd",
 	"visibility_slow_query":          "search/guard_test.go:TestSlowQueryIsTold",
 	"visibility_queue_max":           "../visibility/indexer/classes_test.go:TestOffer",

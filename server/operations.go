@@ -13,6 +13,7 @@ import (
 	"perdure/server/metrics"
 	"perdure/server/namespace"
 	"perdure/server/store"
+	"perdure/server/worker"
 	"perdure/visibility"
 	"perdure/visibility/audit"
 	"perdure/visibility/inside"
@@ -189,6 +190,60 @@ func (o *Operations) Audit(ctx context.Context, op Operation, tell func(audit.Di
 		err = s.indexer.Flush(ctx)
 	}
 	return summary, err
+}
+
+// auditSettle is how long a difference must stand before an audit in the background believes it.
+const auditSettle = 30 * time.Second
+
+// audits are what the worker service does of them.
+func (o *Operations) audits(c config.Config) worker.Audits {
+	audits := worker.Audits{Records: o.records, Owner: ownerName(c), Interval: c.Limits.VisibilityAuditInterval}
+	for _, s := range o.stores {
+		if inventory, ok := s.store.(visibility.Inventory); ok {
+			audits.Stores = append(audits.Stores, worker.SearchStore{Name: s.Name, Label: s.label(), Audit: func(ctx context.Context, request worker.AuditRequest) (audit.Summary, error) {
+				return o.auditQuietly(ctx, s, inventory, request, c)
+			}})
+		}
+	}
+	return audits
+}
+
+// auditQuietly compares a store at the rate that is allowed, while it is neither behind nor being rebuilt.
+func (o *Operations) auditQuietly(ctx context.Context, s *searchStore, inventory visibility.Inventory, request worker.AuditRequest, c config.Config) (audit.Summary, error) {
+	if !o.isUpToDate(s) {
+		return audit.Summary{}, worker.ErrNotNow
+	}
+	source := o.source(ctx)
+	summary, err := audit.Compare(ctx, audit.Config{
+		Source: source, Inventory: inventory, Store: s.store, Settle: auditSettle, Rate: c.Limits.VisibilityAuditPerSec, From: request.From,
+		Tick: func(progress func() audit.Progress) error {
+			if !o.isUpToDate(s) {
+				return worker.ErrNotNow
+			}
+			return request.Tick(progress)
+		},
+		Report: func(d audit.Difference) error {
+			request.Report(d)
+			if !c.Search.Repair {
+				return nil
+			}
+			return s.repair(ctx, source, d)
+		},
+	})
+	if err != nil {
+		return summary, err
+	}
+	return summary, s.indexer.Flush(ctx)
+}
+
+// isUpToDate tells whether nothing that a store lacks is on its way by the log or a rebuild.
+func (o *Operations) isUpToDate(s *searchStore) bool {
+	for _, f := range o.engine.FeedStatuses() {
+		if f.Name == s.Name {
+			return f.BehindShards == 0 && f.LostShards == 0 && (f.Rebuild.Phase == "" || f.Rebuild.Phase == "done") && !s.indexer.Blocked()
+		}
+	}
+	return false
 }
 
 func (s *searchStore) repair(ctx context.Context, source history.RunSource, d audit.Difference) error {

@@ -69,7 +69,7 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) error 
 	}
 	s.worker = worker.New(worker.Config{
 		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views}, BuildIDs: s.buildIDs,
-		SweepInterval: c.Limits.RetentionSweep, Logger: o.Logger, Metrics: o.Metrics,
+		SweepInterval: c.Limits.RetentionSweep, Audits: s.operations().audits(c), Logger: o.Logger, Metrics: o.Metrics,
 	})
 	s.worker.Start()
 	return s.makeFrontend(ctx, c, o)

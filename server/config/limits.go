@@ -107,6 +107,8 @@ type Limits struct {
 	VisibilityLogRowsMax    int           `default:"200000" unit:"rows" doc:"Rows of one shard's log that may wait for a store of search records, one for each group of changes; a store further behind is rebuilt from the executions."`
 	DeadLettersMax          int           `default:"10000" unit:"records" doc:"Records kept that a store of search records refused; they are listed as a whole."`
 	VisibilityRefresh       time.Duration `default:"30s" unit:"time" doc:"How long an open run has rested since it changed when search hears of what is pending: runs that come on to their end cost the store nothing more."`
+	VisibilityAuditInterval time.Duration `default:"24h" unit:"time" doc:"Time from the end of one comparison of a store of search records with all runs to the next; 0: they are compared only by command."`
+	VisibilityAuditPerSec   int           `default:"5000" unit:"runs/s" doc:"Runs that such a comparison reads a second at most: the store of the runs has other work."`
 	VisibilitySlowQuery     time.Duration `default:"1s" unit:"time" doc:"A list or count that takes as long is told in the log, with its plan and without its values."`
 	LongPollsMax            int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
 

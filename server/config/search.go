@@ -17,6 +17,7 @@ type Search struct {
 	Reads          string            `doc:"The store that answers searches; needed when there are several."`
 	NamespaceReads map[string]string `doc:"Namespaces (name: store) whose searches another store answers."`
 	Shadow         string            `doc:"A store to which searches are sent as well, to compare its answers; perdure_visibility_shadow_total counts them."`
+	Repair         bool              `default:"true" doc:"Whether the comparisons of limits.visibility_audit_interval also bring in line what differs; else they only tell, by log and perdure_visibility_audit_differences_total."`
 	Inside         map[string]string `doc:"What search looks at inside the runs of a namespace, by its name, or * for those that are not named: memo, input, result, activities (types and ids), signals (names), pending (activities, children and timers under way), separated by spaces, or all. Only JSON and plain text are read, 8 KiB of each; runs are found by it from their next change on."`
 	Redact         []string          `doc:"Regular expressions: what they match in any of that is left out of search."`
 }

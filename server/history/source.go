@@ -24,27 +24,33 @@ var _ audit.Source = RunSource{}
 // sourcePage is how many runs are read at once.
 const sourcePage = 500
 
-// Runs calls f for every run, until it fails.
-func (s RunSource) Runs(ctx context.Context, f func(audit.Run) error) error {
-	for after := (store.ExecutionKey{}); ; {
-		rows, err := s.Store.Executions(ctx, after, sourcePage)
-		if err != nil {
-			return fmt.Errorf("read runs: %w", err)
+// Runs reads some runs behind a place.
+func (s RunSource) Runs(ctx context.Context, behind string) (runs []audit.Run, next string, err error) {
+	var after store.ExecutionKey
+	if behind != "" {
+		if _, err := fmt.Sscanf(behind, "%d/%d", &after.Slot, &after.Exec); err != nil {
+			return nil, "", fmt.Errorf("%w: place of an audit %q: %w", store.ErrDamaged, behind, err)
 		}
-		for _, row := range rows {
-			run, err := auditRun(row)
-			if isDamaged(err) {
-				continue // doctor verify tells of it
-			}
-			if err := errors.Join(err, f(run)); err != nil {
-				return err
-			}
-		}
-		if len(rows) < sourcePage {
-			return nil
-		}
-		after = rows[len(rows)-1].Key
 	}
+	rows, err := s.Store.Executions(ctx, after, sourcePage)
+	if err != nil {
+		return nil, "", fmt.Errorf("read runs: %w", err)
+	}
+	for _, row := range rows {
+		run, err := auditRun(row)
+		if isDamaged(err) {
+			continue // doctor verify tells of it
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		runs = append(runs, run)
+	}
+	if len(rows) == sourcePage {
+		last := rows[len(rows)-1].Key
+		next = fmt.Sprintf("%d/%d", last.Slot, last.Exec)
+	}
+	return runs, next, nil
 }
 
 func auditRun(row *store.Execution) (audit.Run, error) {

@@ -18,6 +18,9 @@ type VisibilityCompared struct{ Store, API, Outcome string }
 // VisibilityReason labels what a store has to be rebuilt for.
 type VisibilityReason struct{ Store, Reason string }
 
+// VisibilityDifference labels a run that a store had otherwise than it is. Kind is missing, stale or orphan.
+type VisibilityDifference struct{ Store, Kind string }
+
 var (
 	// VisibilityLag times records from commit to being searchable.
 	VisibilityLag = histogram[Store](Def{Domain: Visibility, Name: "perdure_visibility_index_lag_seconds", Unit: "seconds", Buckets: slow,
@@ -46,6 +49,12 @@ var (
 	// VisibilityRebuilt counts what rebuilds have gone through.
 	VisibilityRebuilt = counter[Store](Def{Domain: Visibility, Name: "perdure_visibility_rebuilt_total", Unit: "runs",
 		Help: "Runs that rebuilds have read from the executions."})
+	// VisibilityAudited counts what audits have compared.
+	VisibilityAudited = counter[Store](Def{Domain: Visibility, Name: "perdure_visibility_audited_total", Unit: "runs",
+		Help: "Runs that finished audits have compared with the store."})
+	// VisibilityDifferences counts what audits have found.
+	VisibilityDifferences = counter[VisibilityDifference](Def{Domain: Visibility, Name: "perdure_visibility_audit_differences_total", Unit: "runs",
+		Help: "Runs that an audit found otherwise in the store than they are, by kind (missing, stale, orphan)."})
 	// VisibilityShadow counts compared searches.
 	VisibilityShadow = counter[VisibilityCompared](Def{Domain: Visibility, Name: "perdure_visibility_shadow_total", Unit: "queries",
 		Help: "Searches that were also sent to the shadow store, by outcome (same, different, error, skipped)."})

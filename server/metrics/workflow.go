@@ -16,7 +16,8 @@ type Timeout struct{ Namespace, Kind string }
 type EventType struct{ Event string }
 
 // Chore names something the worker service does on its own: retention,
-// list_namespaces, delete_runs, drop_task_queues, drop_deployments, drop_build_ids, remove_namespace.
+// list_namespaces, delete_runs, drop_task_queues, drop_deployments, drop_build_ids, remove_namespace,
+// search_audit_ and the label of a search store.
 type Chore struct{ Chore string }
 
 // Closed labels a closed run with its status in lower case.

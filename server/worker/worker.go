@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -37,6 +39,7 @@ type Config struct {
 	BuildIDs     cluster.BuildIDHousekeeping
 	// SweepInterval is the least time between two looks for runs whose retention is over.
 	SweepInterval time.Duration
+	Audits        Audits
 	Logger        *slog.Logger
 	Metrics       *metrics.Registry
 	Clock         clock.Clock // nil: the machine's
@@ -46,7 +49,7 @@ type Config struct {
 type Service struct {
 	config Config
 	kicked chan struct{}
-	failed int // chores that failed so far; only run's goroutine uses it
+	failed atomic.Int64 // chores that failed so far
 	stop   context.CancelFunc
 	done   chan struct{}
 }
@@ -63,7 +66,13 @@ func New(c Config) *Service {
 func (s *Service) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	go s.run(ctx)
+	go func() {
+		defer close(s.done)
+		var chores sync.WaitGroup
+		chores.Go(func() { s.run(ctx) })
+		chores.Go(func() { s.runAudits(ctx) })
+		chores.Wait()
+	}()
 }
 
 // Stop ends the work and waits until it has ended, or for ctx.
@@ -86,7 +95,6 @@ func (s *Service) Kick() {
 }
 
 func (s *Service) run(ctx context.Context) {
-	defer close(s.done)
 	timer := s.config.Clock.NewTimer(firstWait)
 	defer timer.Stop()
 	nextSweep := s.config.Clock.Now().Add(firstWait)
@@ -100,12 +108,12 @@ func (s *Service) run(ctx context.Context) {
 		}
 		began := s.config.Clock.Now()
 		due := !began.Before(nextSweep)
-		failedBefore := s.failed
+		failedBefore := s.failed.Load()
 		nextLook := s.round(ctx, due)
 		if now := s.config.Clock.Now(); due {
 			rest := max(s.config.SweepInterval, restFactor*now.Sub(began))
 			nextSweep = now.Add(rest)
-			s.measureSweep(now, now.Sub(began), rest, s.failed == failedBefore && ctx.Err() == nil)
+			s.measureSweep(now, now.Sub(began), rest, s.failed.Load() == failedBefore && ctx.Err() == nil)
 		}
 		wake := nextSweep
 		if !nextLook.IsZero() && nextLook.Before(wake) {
@@ -213,7 +221,7 @@ func (s *Service) note(ctx context.Context, chore, namespace string, err error) 
 	if ctx.Err() != nil {
 		return
 	}
-	s.failed++
+	s.failed.Add(1)
 	metrics.ChoresFailed.In(s.config.Metrics, metrics.Chore{Chore: chore}).Inc()
 	s.config.Logger.WarnContext(ctx, "a chore failed and is tried again", "chore", chore, "namespace", namespace, "error", err)
 }

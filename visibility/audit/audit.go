@@ -19,8 +19,8 @@ import (
 
 // Source tells what runs there are.
 type Source interface {
-	// Runs calls f for every run, until it fails.
-	Runs(ctx context.Context, f func(Run) error) error
+	// Runs reads some runs behind a place in the order of all, which is empty before the first. next is empty behind the last.
+	Runs(ctx context.Context, behind string) (runs []Run, next string, err error)
 	// Run looks for one run.
 	Run(ctx context.Context, namespaceID, workflowID, runID string) (run Run, exists bool, err error)
 	// Record makes the search record of a run.
@@ -66,8 +66,22 @@ type Config struct {
 	Sample float64
 	// Settle is how long a difference must stand. Default 2 s.
 	Settle time.Duration
+	// Rate is how many runs are read a second at most; 0: as fast as it goes.
+	Rate int
+	// From is how far an audit came that was cut off, and that goes on.
+	From Progress
+	// Tick is called again and again while the audit goes on, and ends it with an error; it can have its progress to store it.
+	Tick func(progress func() Progress) error
 	// Report hears of each difference.
 	Report func(Difference) error
+}
+
+// Progress is how far an audit is, so that it need not begin anew after a restart.
+type Progress struct {
+	Behind string                `json:"behind,omitempty"` // the runs up to here are summed up
+	Summed bool                  `json:"summed,omitempty"` // all are
+	Runs   int64                 `json:"runs,omitempty"`
+	Sums   map[string][][3]int64 `json:"sums,omitempty"` // bucket, count and sum, by namespace
 }
 
 // Summary of a comparison.
@@ -122,7 +136,8 @@ func Compare(ctx context.Context, config Config) (Summary, error) {
 
 type comparison struct {
 	Config
-	summary Summary
+	summary  Summary
+	progress func() Progress
 }
 
 func (a *comparison) wants(key bucketKey) bool {
@@ -143,20 +158,82 @@ func keyOf(run Run) bucketKey {
 
 // sumUp makes the digests of what there is.
 func (a *comparison) sumUp(ctx context.Context) (map[bucketKey]*visibility.Digest, error) {
-	sums := map[bucketKey]*visibility.Digest{}
-	err := a.Source.Runs(ctx, func(run Run) error {
+	sums := a.From.digests()
+	a.summary.Runs = a.From.Runs
+	a.progress = func() Progress { return progressOf(a.From, a.summary.Runs, sums) }
+	if a.From.Summed {
+		return sums, nil
+	}
+	err := a.each(ctx, a.From.Behind, func(run Run) {
 		key := keyOf(run)
 		if !a.wants(key) {
-			return nil
+			return
 		}
 		if sums[key] == nil {
 			sums[key] = &visibility.Digest{Bucket: key.bucket}
 		}
 		sums[key].Add(run.RunID, run.Version)
 		a.summary.Runs++
-		return nil
-	})
+	}, func(behind string) { a.From.Behind, a.From.Summed = behind, behind == "" })
 	return sums, err
+}
+
+// each reads the runs behind a place, at the rate that was asked for. read hears of each place that it comes to.
+func (a *comparison) each(ctx context.Context, behind string, f func(Run), read func(behind string)) error {
+	began, count := time.Now(), 0
+	for {
+		runs, next, err := a.Source.Runs(ctx, behind)
+		if err != nil {
+			return err
+		}
+		for _, run := range runs {
+			f(run)
+		}
+		read(next)
+		if err := a.tick(); err != nil || next == "" {
+			return err
+		}
+		behind, count = next, count+len(runs)
+		if a.Rate > 0 {
+			if err := wait(ctx, time.Until(began.Add(time.Duration(float64(count)/float64(a.Rate)*float64(time.Second))))); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (a *comparison) tick() error {
+	if a.Tick == nil {
+		return nil
+	}
+	return a.Tick(a.progress)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p Progress) digests() map[bucketKey]*visibility.Digest {
+	sums := map[bucketKey]*visibility.Digest{}
+	for namespaceID, list := range p.Sums {
+		for _, d := range list {
+			sums[bucketKey{namespaceID, d[0]}] = &visibility.Digest{Bucket: d[0], Count: d[1], Sum: d[2]}
+		}
+	}
+	return sums
+}
+
+func progressOf(p Progress, runs int64, sums map[bucketKey]*visibility.Digest) Progress {
+	p.Runs, p.Sums = runs, map[string][][3]int64{}
+	for key, d := range sums {
+		p.Sums[key.namespaceID] = append(p.Sums[key.namespaceID], [3]int64{d.Bucket, d.Count, d.Sum})
+	}
+	return p
 }
 
 // digests reads what the store has, of its own namespaces and of those that there are.

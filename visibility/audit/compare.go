@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"google.golang.org/protobuf/proto"
@@ -25,17 +24,16 @@ func (a *comparison) compare(ctx context.Context, buckets map[bucketKey]bool) er
 		return err
 	}
 	var suspects []Difference
-	err = a.Source.Runs(ctx, func(run Run) error {
+	err = a.each(ctx, "", func(run Run) {
 		if !buckets[keyOf(run)] {
-			return nil
+			return
 		}
 		key := runKey{run.NamespaceID, run.RunID}
 		if version := stored[key].Stored; version < run.Version {
 			suspects = append(suspects, Difference{kindOf(version), run, version})
 		}
 		delete(stored, key)
-		return nil
-	})
+	}, func(string) {})
 	if err != nil {
 		return err
 	}
@@ -95,12 +93,13 @@ func (a *comparison) confirm(ctx context.Context, suspects []Difference) error {
 		}
 		expected = append(expected, Difference{Stale, now, 0})
 	}
-	select {
-	case <-time.After(a.Settle):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := wait(ctx, a.Settle); err != nil {
+		return err
 	}
 	for _, d := range expected {
+		if err := a.tick(); err != nil {
+			return err
+		}
 		stored, err := a.shown(ctx, d.NamespaceID, d.RunID)
 		if err != nil {
 			return err

@@ -26,7 +26,8 @@ type visibilityCommand struct {
 	Migrate toStoreCommand     `cmd:"" help:"Fill a second store, compare it, and say how to switch to it."`
 	DLQ     deadLettersCommand `cmd:"" name:"dlq" help:"Records that a store refused."`
 
-	Index visibilityIndexCommand `cmd:"" help:"Indexes of single search attributes."`
+	Index      visibilityIndexCommand      `cmd:"" help:"Indexes of single search attributes."`
+	Attributes visibilityAttributesCommand `cmd:"" help:"Custom search attributes of a namespace."`
 }
 
 // searchTarget says where the stores are: behind a running server, or open to this process.

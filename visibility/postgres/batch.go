@@ -44,7 +44,7 @@ func buildUpsert(again bool) string {
 func (s *Store) columnsOf(records []*visibility.Record, now time.Time) ([]any, error) {
 	rows := make([][]any, len(records))
 	for i, rec := range records {
-		row, err := sqlform.NewRow(rec, s.namespaces.Of(rec.NamespaceID), now)
+		row, err := sqlform.NewRow(rec, s.Known(rec.NamespaceID), now)
 		if err != nil {
 			return nil, fmt.Errorf("run %s: %w", rec.RunID, err)
 		}

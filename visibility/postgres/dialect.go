@@ -118,6 +118,13 @@ func (dialect) TimeKey(nanos string) string {
 		nanos + " % 1000000000 + 1000000000 * " + isNegative + `)::text, 9, '0') COLLATE "C")`
 }
 
+// covered are the columns with an index that ends in the default order.
+var covered = map[string]bool{
+	"start_ns": true, "execution_ns": true, "duration_ns": true, "history_length": true, "history_size_bytes": true, "state_transition_count": true,
+}
+
+func (dialect) Covers(column string) bool { return covered[column] }
+
 func (dialect) Total(column string) string { return "COALESCE(sum(" + column + "), 0)::bigint" }
 
 // Aggregate adds doubles up from their bits: the stored key is the bits of the absolute value with the sign of the number.

@@ -20,9 +20,9 @@ type planNode struct {
 	Plans []planNode `json:"Plans"`
 }
 
-func (s *Store) plan(ctx context.Context, text string, args []any) (planNode, error) {
+func (d *database) plan(ctx context.Context, text string, args []any) (planNode, error) {
 	var data []byte
-	if err := s.pool.QueryRow(ctx, "EXPLAIN (FORMAT JSON) "+text, append([]any{freshPlan}, args...)...).Scan(&data); err != nil {
+	if err := d.pool.QueryRow(ctx, "EXPLAIN (FORMAT JSON) "+text, append([]any{freshPlan}, args...)...).Scan(&data); err != nil {
 		return planNode{}, err
 	}
 	var plans []struct{ Plan planNode }
@@ -43,15 +43,15 @@ func (n planNode) steps() []visibility.Step {
 
 // Explain implements visibility.Explainer.
 func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (visibility.Plan, error) {
-	number, _, err := s.numberOf(ctx, req.NamespaceID)
+	number, _, err := s.NumberOf(ctx, req.NamespaceID)
 	if err != nil {
 		return visibility.Plan{}, err
 	}
-	text, args, err := sqlform.Explained(s.dialect(ctx), number, req)
+	text, args, err := sqlform.Explained(s.database.Dialect(ctx), number, req)
 	if err != nil {
 		return visibility.Plan{}, err
 	}
-	root, err := s.plan(ctx, text, args)
+	root, err := s.database.plan(ctx, text, args)
 	if err != nil {
 		return visibility.Plan{}, fmt.Errorf("explain: %w", err)
 	}
@@ -61,32 +61,32 @@ func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (vis
 // candidatesMax is how many runs may be sorted, or searched for a part of a keyword, without an index.
 const candidatesMax = 1_000_000
 
-// guard refuses a list that would sort or search too many runs for want of an index.
-func (s *Store) guard(ctx context.Context, number int64, q *query.Query) error {
+// Guard implements sqlform.Database: it refuses a list that would sort or search too many runs for want of an index.
+func (d *database) Guard(ctx context.Context, number int64, q *query.Query) error {
 	for _, wanted := range sqlform.Wanted(q) {
 		isOrder := wanted.Use == visibility.IndexOrder && len(q.OrderBy) > 0 && !q.IsGrouped() && q.OrderBy[0].Field.Name == wanted.Attribute
-		if !isOrder && wanted.Use != visibility.IndexInfix || s.hasIndex(ctx, wanted) {
+		if !isOrder && wanted.Use != visibility.IndexInfix || d.hasIndex(ctx, wanted) {
 			continue
 		}
-		text, args := sqlform.Candidates(s.dialect(ctx), number, q.Where, isOrder)
-		root, err := s.plan(ctx, text, args)
+		text, args := sqlform.Candidates(d.Dialect(ctx), number, q.Where, isOrder)
+		root, err := d.plan(ctx, text, args)
 		if err != nil {
 			return fmt.Errorf("estimate a query: %w", err)
 		}
-		if root.Rows > float64(s.candidatesMax) {
+		if root.Rows > float64(d.candidatesMax) {
 			return &query.Error{Message: fmt.Sprintf("invalid query: about %.0f runs would have to be looked at for %s, the limit is %d: narrow the filter, or create an index (perdure visibility index create %s --use %s)",
-				root.Rows, wanted.Attribute, s.candidatesMax, wanted.Attribute, wanted.Use)}
+				root.Rows, wanted.Attribute, d.candidatesMax, wanted.Attribute, wanted.Use)}
 		}
 	}
 	return nil
 }
 
-func (s *Store) hasIndex(ctx context.Context, index visibility.AttributeIndex) bool {
+func (d *database) hasIndex(ctx context.Context, index visibility.AttributeIndex) bool {
 	o, err := own(index)
 	if err != nil {
 		return false
 	}
 	var found bool
-	err = s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+sqlform.IndexesTable+" WHERE name = $1)", o.Name).Scan(&found)
+	err = d.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+sqlform.IndexesTable+" WHERE name = $1)", o.Name).Scan(&found)
 	return err == nil && found
 }

@@ -40,35 +40,35 @@ func (s *Store) CreateIndex(ctx context.Context, index visibility.AttributeIndex
 	}
 	// What an earlier attempt left is not valid, and no use.
 	var valid *bool
-	err = s.pool.QueryRow(ctx, "SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1))", o.Name).Scan(&valid)
+	err = s.database.pool.QueryRow(ctx, "SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1))", o.Name).Scan(&valid)
 	if err == nil && valid != nil && !*valid {
-		_, err = s.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.Name)
+		_, err = s.database.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.Name)
 	}
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "CREATE INDEX CONCURRENTLY IF NOT EXISTS "+o.Name+" ON "+sqlform.Table+" "+method+
+		_, err = s.database.pool.Exec(ctx, "CREATE INDEX CONCURRENTLY IF NOT EXISTS "+o.Name+" ON "+sqlform.Table+" "+method+
 			" WHERE NOT deleted AND "+o.Value+" IS NOT NULL")
 	}
 	if err == nil && o.Key != "" {
 		// Without statistics of the expression the planner guesses. It does not use those of an index of some rows.
-		_, err = s.pool.Exec(ctx, "CREATE STATISTICS IF NOT EXISTS "+o.Name+"_values ON ("+o.Value+") FROM "+sqlform.Table)
+		_, err = s.database.pool.Exec(ctx, "CREATE STATISTICS IF NOT EXISTS "+o.Name+"_values ON ("+o.Value+") FROM "+sqlform.Table)
 	}
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "ANALYZE "+sqlform.Table)
+		_, err = s.database.pool.Exec(ctx, "ANALYZE "+sqlform.Table)
 	}
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "INSERT INTO "+sqlform.IndexesTable+" (name, attribute, type, use) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+		_, err = s.database.pool.Exec(ctx, "INSERT INTO "+sqlform.IndexesTable+" (name, attribute, type, use) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
 			o.Name, index.Attribute, int64(index.Type), string(index.Use))
 	}
 	if err != nil {
 		return fmt.Errorf("create index of %s: %w", index.Attribute, err)
 	}
-	s.forgetIndexes()
+	s.database.forgetIndexes()
 	return nil
 }
 
 // ensureTrigrams needs an extension that comes with PostgreSQL but may not be installed.
 func (s *Store) ensureTrigrams(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS pg_trgm")
+	_, err := s.database.pool.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS pg_trgm")
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		return &query.Error{Message: "an index for parts of keywords needs the extension pg_trgm, which this database does not let us create: " + refused.Message}
@@ -80,14 +80,14 @@ func (s *Store) ensureTrigrams(ctx context.Context) error {
 func (s *Store) DropIndex(ctx context.Context, index visibility.AttributeIndex) error {
 	o, err := own(index)
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "DELETE FROM "+sqlform.IndexesTable+" WHERE name = $1", o.Name)
+		_, err = s.database.pool.Exec(ctx, "DELETE FROM "+sqlform.IndexesTable+" WHERE name = $1", o.Name)
 	}
 	if err == nil {
-		s.forgetIndexes()
-		_, err = s.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.Name)
+		s.database.forgetIndexes()
+		_, err = s.database.pool.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+o.Name)
 	}
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "DROP STATISTICS IF EXISTS "+o.Name+"_values")
+		_, err = s.database.pool.Exec(ctx, "DROP STATISTICS IF EXISTS "+o.Name+"_values")
 	}
 	if err != nil {
 		return fmt.Errorf("drop index of %s: %w", index.Attribute, err)
@@ -97,7 +97,7 @@ func (s *Store) DropIndex(ctx context.Context, index visibility.AttributeIndex) 
 
 // Indexes implements visibility.IndexKeeper.
 func (s *Store) Indexes(ctx context.Context) ([]visibility.BuiltIndex, error) {
-	rows, err := s.pool.Query(ctx, "SELECT i.attribute, i.type, i.use, pg_relation_size(c.oid), pg_stat_get_numscans(c.oid) FROM "+sqlform.IndexesTable+
+	rows, err := s.database.pool.Query(ctx, "SELECT i.attribute, i.type, i.use, pg_relation_size(c.oid), pg_stat_get_numscans(c.oid) FROM "+sqlform.IndexesTable+
 		" i JOIN pg_class c ON c.oid = to_regclass(i.name) ORDER BY i.attribute, i.type, i.use")
 	if err != nil {
 		return nil, fmt.Errorf("list indexes: %w", err)
@@ -111,56 +111,26 @@ func (s *Store) Indexes(ctx context.Context) ([]visibility.BuiltIndex, error) {
 	return built, nil
 }
 
-// AdviseIndexes implements visibility.IndexKeeper.
-func (s *Store) AdviseIndexes(ctx context.Context) ([]visibility.IndexAdvice, error) {
-	s.storeWishes(ctx)
-	rows, err := s.pool.Query(ctx, sqlform.ListWishes)
-	if err != nil {
-		return nil, fmt.Errorf("advise indexes: %w", err)
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (a visibility.IndexAdvice, err error) {
-		var nanoseconds int64
-		err = row.Scan(&a.Attribute, &a.Type, &a.Use, &a.Queries, &nanoseconds)
-		a.Seconds = time.Duration(nanoseconds).Seconds()
-		return a, err
-	})
-}
-
-// note counts a query for the advice, and now and then stores what was counted.
-func (s *Store) note(ctx context.Context, q *query.Query, begun time.Time) {
-	now := time.Now()
-	if s.wishes.Note(q, now.Sub(begun), now) {
-		s.storeWishes(ctx)
-	}
-}
-
-// storeWishes stores what was counted. What fails to be stored is lost: it is no more than advice.
-func (s *Store) storeWishes(ctx context.Context) {
-	for _, wish := range s.wishes.Take(time.Now()) {
-		_, _ = s.pool.Exec(ctx, sqlform.AddWish, wish.Values()...)
-	}
-}
-
 // indexesEvery is how long another process's new index is not used, at most.
 const indexesEvery = 10 * time.Second
 
-// dialect returns the compiler's part with the attributes that have an index for their values.
-func (s *Store) dialect(ctx context.Context) dialect {
-	s.indexes.mu.Lock()
-	defer s.indexes.mu.Unlock()
-	if s.indexes.known != nil && time.Since(s.indexes.read) < indexesEvery {
-		return s.indexes.known
+// Dialect implements sqlform.Database: the compiler's part with the attributes that have an index for their values.
+func (d *database) Dialect(ctx context.Context) sqlform.Dialect {
+	d.indexes.mu.Lock()
+	defer d.indexes.mu.Unlock()
+	if d.indexes.known != nil && time.Since(d.indexes.read) < indexesEvery {
+		return d.indexes.known
 	}
-	known, err := s.readIndexes(ctx)
+	known, err := d.readIndexes(ctx)
 	if err != nil {
-		return s.indexes.known // as it was; the query itself will tell of a database that is gone
+		return d.indexes.known // as it was; the query itself will tell of a database that is gone
 	}
-	s.indexes.known, s.indexes.read = known, time.Now()
+	d.indexes.known, d.indexes.read = known, time.Now()
 	return maps.Clone(known)
 }
 
-func (s *Store) readIndexes(ctx context.Context) (dialect, error) {
-	rows, err := s.pool.Query(ctx, "SELECT attribute, type FROM "+sqlform.IndexesTable+" WHERE use <> $1", string(visibility.IndexInfix))
+func (d *database) readIndexes(ctx context.Context) (dialect, error) {
+	rows, err := d.pool.Query(ctx, "SELECT attribute, type FROM "+sqlform.IndexesTable+" WHERE use <> $1", string(visibility.IndexInfix))
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +144,8 @@ func (s *Store) readIndexes(ctx context.Context) (dialect, error) {
 	return known, err
 }
 
-func (s *Store) forgetIndexes() {
-	s.indexes.mu.Lock()
-	defer s.indexes.mu.Unlock()
-	s.indexes.known = nil
+func (d *database) forgetIndexes() {
+	d.indexes.mu.Lock()
+	defer d.indexes.mu.Unlock()
+	d.indexes.known = nil
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,19 +52,25 @@ type Options struct {
 
 // Store is a visibility.Store in a database. Several processes may use it.
 type Store struct {
-	pool       *pgxpool.Pool
-	namespaces sqlform.Namespaces
-	wishes     sqlform.Wishes
-	indexes    struct {
+	sqlform.Reader
+	database *database
+}
+
+// database is what the reading half asks.
+type database struct {
+	pool    *pgxpool.Pool
+	indexes struct {
 		mu    sync.Mutex
 		known dialect // nil: to be read
 		read  time.Time
 	}
-	queryTimeout  time.Duration
 	candidatesMax int
 }
 
-var _ visibility.Store = (*Store)(nil)
+var (
+	_ visibility.Store = (*Store)(nil)
+	_ sqlform.Database = (*database)(nil)
+)
 
 // reachTimeout bounds the time to reach a server. Bringing ten million records to a new schema may take many minutes.
 const reachTimeout = 30 * time.Second
@@ -109,7 +114,8 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("prepare visibility database: %w", err)
 	}
-	return &Store{pool: pool, queryTimeout: options.QueryTimeout, candidatesMax: cmp.Or(options.CandidatesMax, candidatesMax)}, nil
+	d := &database{pool: pool, candidatesMax: cmp.Or(options.CandidatesMax, candidatesMax)}
+	return &Store{Reader: sqlform.Reader{Database: d, Timeout: options.QueryTimeout}, database: d}, nil
 }
 
 func prepare(ctx context.Context, pool *pgxpool.Pool) error {
@@ -133,8 +139,8 @@ func (s *Store) Name() string { return "postgresql" }
 func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	s.storeWishes(ctx)
-	s.pool.Close()
+	s.StoreWishes(ctx)
+	s.database.pool.Close()
 	return nil
 }
 
@@ -155,14 +161,14 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 	if !slices.ContainsFunc(records, func(rec *visibility.Record) bool { return rec.Deleted }) {
 		return nil
 	}
-	if _, err := s.pool.Exec(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite); err != nil {
+	if _, err := s.database.pool.Exec(ctx, forgetTombstones, now.Add(-visibility.TombstoneAge).UnixNano(), tombstonesPerWrite); err != nil {
 		return fmt.Errorf("forget old deletions: %w", err)
 	}
 	return nil
 }
 
 func (s *Store) writeAll(ctx context.Context, records []*visibility.Record, now time.Time) error {
-	if err := s.namespaces.Ensure(ctx, records, s.addNamespace); err != nil {
+	if err := s.Number(ctx, records); err != nil {
 		return err
 	}
 	usual, again := sqlform.Divide(records)
@@ -174,36 +180,32 @@ func (s *Store) writeAll(ctx context.Context, records []*visibility.Record, now 
 		if err != nil {
 			return err
 		}
-		if _, err := s.pool.Exec(ctx, text, columns...); err != nil {
+		if _, err := s.database.pool.Exec(ctx, text, columns...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addNamespace gives a namespace its number, which it may have already.
-func (s *Store) addNamespace(ctx context.Context, namespaceID string) (number int64, err error) {
-	if _, err := s.pool.Exec(ctx, sqlform.AddNamespace, sqlform.Text(namespaceID)); err != nil {
-		return 0, err
+// Rows implements sqlform.Database.
+func (d *database) Rows(ctx context.Context, text string, args []any, each func(sqlform.Scanner) error) error {
+	rows, err := d.pool.Query(ctx, text, append([]any{freshPlan}, args...)...)
+	if err != nil {
+		return err
 	}
-	err = s.pool.QueryRow(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	return number, err
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
-// numberOf finds the number of a namespace; one without records may have none.
-func (s *Store) numberOf(ctx context.Context, namespaceID string) (number int64, found bool, err error) {
-	if number, found = s.namespaces.Known(namespaceID); found {
-		return number, true, nil
-	}
-	err = s.pool.QueryRow(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("number of a namespace: %w", err)
-	}
-	s.namespaces.Remember(namespaceID, number)
-	return number, true, nil
+// Exec implements sqlform.Database.
+func (d *database) Exec(ctx context.Context, text string, args ...any) error {
+	_, err := d.pool.Exec(ctx, text, args...)
+	return err
 }
 
 // sortByKey lets batches of several processes lock rows in the same order.

@@ -34,6 +34,8 @@ type Dialect interface {
 	Fits(text string, p Pattern, bind func(any) string) string
 	// TimeKey is an expression for the TimeKey of nanoseconds since 1970.
 	TimeKey(nanos string) string
+	// Covers tells that the index of a column has close_key and start_ns behind it.
+	Covers(column string) bool
 	// Total adds a column up to an integer, 0 without rows.
 	Total(column string) string
 	// Aggregate returns the columns from which Value makes the aggregate of an expression; false where the database has none.

@@ -13,27 +13,33 @@ const attributesColumn = "attributes"
 // ItemsKey is the key of the object in which a run has a list of its pending items by their kind. It is no key of an attribute.
 const ItemsKey = "0:items"
 
+var itemKinds = attr.ItemKinds()
+
 // itemsObject returns the items of a run by their kind, each as an object of its values; nil without any.
 func itemsObject(sa *commonpb.SearchAttributes) map[string]any {
 	var object map[string]any
-	for _, kind := range attr.ItemKinds() {
+	for _, kind := range itemKinds {
 		items := attr.DecodeItems(kind, sa.GetIndexedFields()[attr.ItemsKey(kind)])
 		if len(items) == 0 {
 			continue
 		}
-		list := make([]map[string]any, len(items))
-		for i, item := range items {
-			list[i] = make(map[string]any, len(item))
-			for name, value := range item {
-				list[i][Key(name, value.Type)] = stored(value)
-			}
-		}
 		if object == nil {
 			object = map[string]any{}
 		}
-		object[kind] = list
+		object[kind] = itemObjects(items)
 	}
 	return object
+}
+
+func itemObjects(items []map[string]attr.Value) []map[string]any {
+	list := make([]map[string]any, len(items))
+	for i, item := range items {
+		list[i] = make(map[string]any, len(item))
+		for name, value := range item {
+			list[i][Key(name, value.Type)] = stored(value)
+		}
+	}
+	return list
 }
 
 // exists compiles a test of pending items. An item has none itself.

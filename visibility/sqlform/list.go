@@ -50,10 +50,54 @@ func (s *statement) defaultList(from string, where query.Expr, after visibility.
 		for _, part := range parts {
 			arm(part)
 		}
+	} else if s.isCovered(where) {
+		arms = s.coveredArms(from, where, after, limit)
 	} else {
 		return "SELECT version, record " + from + s.expr(where) + behind + defaultOrder + limit
 	}
 	return "SELECT version, record FROM (" + strings.Join(arms, " UNION ALL ") + ") AS arms" + defaultOrder + limit
+}
+
+// isCovered tells that all of a filter is about one attribute whose index has the default order behind the value.
+func (s *statement) isCovered(where query.Expr) bool {
+	name := ""
+	for _, x := range query.Conjuncts(where) {
+		field, ok := ranged(x)
+		if !ok || !s.dialect.Covers(columns[field.Name].name) || name != "" && name != field.Name {
+			return false
+		}
+		name = field.Name
+	}
+	return name != ""
+}
+
+// ranged returns the attribute that must be in a range.
+func ranged(x query.Expr) (query.Field, bool) {
+	switch x := x.(type) {
+	case *query.Compare:
+		return x.Field, x.Op != query.NotEqual
+	case *query.Between:
+		return x.Field, !x.Negated
+	default:
+		return query.Field{}, false
+	}
+}
+
+// coveredArms let an index alone tell when the runs of a page started and ended, and read only those. Runs with the start and end of
+// the last one of the page before are an arm of their own, since the index does not have run ids.
+func (s *statement) coveredArms(from string, where query.Expr, after visibility.Position, limit string) []string {
+	earlier := ""
+	var arms []string
+	arm := func(condition string) {
+		arms = append(arms, "SELECT * FROM (SELECT version, record, close_key, start_ns, run_id "+from+s.expr(where)+condition+defaultOrder+limit+") AS arm")
+	}
+	if after != nil {
+		key := s.bindAll(defaultKey(after)[:2])
+		arm(" AND (close_key, start_ns) = (" + key + ") AND run_id < " + s.bind(defaultKey(after)[2]))
+		earlier = " AND (close_key, start_ns) < (" + key + ")"
+	}
+	arm(" AND (close_key, start_ns) IN (SELECT close_key, start_ns " + from + s.expr(where) + earlier + " ORDER BY close_key DESC, start_ns DESC" + limit + ")")
+	return arms
 }
 
 // twinOf returns an attribute with a twin that a run must have for the filter.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,8 @@ func TimeKey(t time.Time) string {
 // digits and few signs, so that it needs no escape in a JSON path.
 func Key(name string, t enumspb.IndexedValueType) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d:", int32(t))
+	b.Grow(len(name) + 2)
+	b.WriteString(strconv.Itoa(int(t)) + ":")
 	for _, c := range []byte(name) {
 		if c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
 			b.WriteByte(c)
@@ -65,12 +67,12 @@ func Key(name string, t enumspb.IndexedValueType) string {
 }
 
 // attributesJSON writes the attributes that are no columns; nil without any, which keeps the run out of their index.
-func attributesJSON(rec *visibility.Record) (*string, error) {
-	object := map[string]any{}
+func attributesJSON(rec *visibility.Record, values map[string]attr.Value) (*string, error) {
+	object := make(map[string]any, len(values))
 	if items := itemsObject(rec.SearchAttributes); len(items) > 0 {
 		object[ItemsKey] = items
 	}
-	for name, value := range attr.Values(rec.SearchAttributes) {
+	for name, value := range values {
 		if _, isColumn := columns[name]; !isColumn {
 			object[Key(name, value.Type)] = stored(value)
 		}
@@ -154,23 +156,24 @@ func NewRow(rec *visibility.Record, namespace int64, now time.Time) (Row, error)
 	if err != nil {
 		return row, fmt.Errorf("encode record: %w", err)
 	}
-	attributes, err := attributesJSON(rec)
+	values := attr.Values(rec.SearchAttributes)
+	attributes, err := attributesJSON(rec, values)
 	if err != nil {
 		return row, err
 	}
 	row.Record, row.Attributes = data, attributes
-	row.fill(rec)
+	row.fill(rec, values)
 	return row, nil
 }
 
-func (row *Row) fill(rec *visibility.Record) {
+func (row *Row) fill(rec *visibility.Record, values map[string]attr.Value) {
 	row.WorkflowID, row.WorkflowType, row.TaskQueue = Text(rec.WorkflowID), Text(rec.WorkflowType), Text(rec.TaskQueue)
 	row.Status = int64(rec.Status)
 	row.StartNanos, row.CloseKey = visibility.Nanos(rec.StartTime), OpenKey
 	row.ExecutionNanos = visibility.Nanos(rec.ExecutionTime)
 	row.ParentWorkflowID, row.ParentRunID = optional(rec.ParentWorkflowID), optional(rec.ParentRunID)
 	row.RootWorkflowID, row.RootRunID = optional(rec.RootWorkflowID), optional(rec.RootRunID)
-	if division, ok := attr.Values(rec.SearchAttributes)[attr.NamespaceDivision]; ok {
+	if division, ok := values[attr.NamespaceDivision]; ok {
 		row.Division = pointer(Text(division.Value.(string)))
 	}
 	if rec.IsOpen() {

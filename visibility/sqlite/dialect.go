@@ -88,6 +88,8 @@ func (dialect) TimeKey(nanos string) string {
 	return "iif(" + nanos + " IS NULL, NULL, printf('%012d%09d', " + nanos + " / 1000000000 + 62300000000 - " + isNegative + ", " + nanos + " % 1000000000 + 1000000000 * " + isNegative + "))"
 }
 
+func (dialect) Covers(string) bool { return false }
+
 func (dialect) Total(column string) string { return "COALESCE(sum(" + column + "), 0)" }
 
 // Aggregate leaves sums and percentiles to the evaluator: SQLite's sum fails where an integer does not hold it.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -77,9 +77,9 @@ func (s *Store) change(ctx context.Context, index visibility.AttributeIndex, wha
 // Indexes implements visibility.IndexKeeper. SQLite tells no sizes.
 func (s *Store) Indexes(ctx context.Context) ([]visibility.BuiltIndex, error) {
 	var built []visibility.BuiltIndex
-	err := s.rows(ctx, "SELECT attribute, type, use FROM "+sqlform.IndexesTable+" ORDER BY attribute, type, use", nil, func(rows *sql.Rows) error {
+	err := s.Database.Rows(ctx, "SELECT attribute, type, use FROM "+sqlform.IndexesTable+" ORDER BY attribute, type, use", nil, func(row sqlform.Scanner) error {
 		b := visibility.BuiltIndex{Scans: -1}
-		err := rows.Scan(&b.Attribute, &b.Type, &b.Use)
+		err := row.Scan(&b.Attribute, &b.Type, &b.Use)
 		built = append(built, b)
 		return err
 	})
@@ -91,42 +91,16 @@ func (s *Store) Indexes(ctx context.Context) ([]visibility.BuiltIndex, error) {
 
 // AdviseIndexes implements visibility.IndexKeeper.
 func (s *Store) AdviseIndexes(ctx context.Context) ([]visibility.IndexAdvice, error) {
-	s.storeWishes(ctx)
-	var advice []visibility.IndexAdvice
-	err := s.rows(ctx, sqlform.ListWishes, nil, func(rows *sql.Rows) error {
-		var a visibility.IndexAdvice
-		var nanoseconds int64
-		err := rows.Scan(&a.Attribute, &a.Type, &a.Use, &a.Queries, &nanoseconds)
-		a.Seconds = time.Duration(nanoseconds).Seconds()
-		if _, refused := own(a.AttributeIndex); refused == nil {
-			advice = append(advice, a)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("advise indexes: %w", err)
-	}
-	return advice, nil
-}
-
-// note counts a query for the advice, and now and then stores what was counted.
-func (s *Store) note(q *query.Query, begun time.Time) {
-	now := time.Now()
-	if s.wishes.Note(q, now.Sub(begun), now) {
-		s.storeWishes(context.Background())
-	}
-}
-
-// storeWishes stores what was counted. What fails to be stored is lost: it is no more than advice.
-func (s *Store) storeWishes(ctx context.Context) {
-	for _, wish := range s.wishes.Take(time.Now()) {
-		_, _ = s.writer.ExecContext(ctx, sqlform.AddWish, wish.Values()...)
-	}
+	advice, err := s.Reader.AdviseIndexes(ctx)
+	return slices.DeleteFunc(advice, func(a visibility.IndexAdvice) bool {
+		_, refused := own(a.AttributeIndex)
+		return refused != nil
+	}), err
 }
 
 // Explain implements visibility.Explainer.
 func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (visibility.Plan, error) {
-	number, _, err := s.numberOf(ctx, req.NamespaceID)
+	number, _, err := s.NumberOf(ctx, req.NamespaceID)
 	if err != nil {
 		return visibility.Plan{}, err
 	}
@@ -135,10 +109,10 @@ func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (vis
 		return visibility.Plan{}, err
 	}
 	plan := visibility.Plan{Statement: text}
-	err = s.rows(ctx, "EXPLAIN QUERY PLAN "+text, args, func(rows *sql.Rows) error {
+	err = s.Database.Rows(ctx, "EXPLAIN QUERY PLAN "+text, args, func(row sqlform.Scanner) error {
 		var id, parent, unused int64
 		var detail string
-		err := rows.Scan(&id, &parent, &unused, &detail)
+		err := row.Scan(&id, &parent, &unused, &detail)
 		plan.Steps = append(plan.Steps, stepOf(detail))
 		return err
 	})

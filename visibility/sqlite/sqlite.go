@@ -16,6 +16,7 @@ import (
 
 	"perdure/server/store/migrate"
 	"perdure/visibility"
+	"perdure/visibility/query"
 	"perdure/visibility/sqlform"
 )
 
@@ -36,13 +37,18 @@ const tombstonesPerWrite = 1000
 
 // Store is a visibility.Store in a file. One connection writes; others read beside it.
 type Store struct {
-	writer     *sql.DB
-	reader     *sql.DB
-	namespaces sqlform.Namespaces
-	wishes     sqlform.Wishes
+	sqlform.Reader
+	writer *sql.DB
+	reader *sql.DB
 }
 
-var _ visibility.Store = (*Store)(nil)
+// database is what the reading half asks.
+type database struct{ writer, reader *sql.DB }
+
+var (
+	_ visibility.Store = (*Store)(nil)
+	_ sqlform.Database = database{}
+)
 
 // Options change how a file is opened.
 type Options struct {
@@ -70,7 +76,7 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open visibility file: %w", err), writer.Close())
 	}
 	reader.SetMaxOpenConns(maxReaders)
-	return &Store{writer: writer, reader: reader}, nil
+	return &Store{Reader: sqlform.Reader{Database: database{writer, reader}}, writer: writer, reader: reader}, nil
 }
 
 func fileOf(path string) (string, error) {
@@ -114,7 +120,7 @@ func (s *Store) Name() string { return "sqlite" }
 
 // Close implements visibility.Store.
 func (s *Store) Close() error {
-	s.storeWishes(context.Background())
+	s.StoreWishes(context.Background())
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
@@ -132,7 +138,7 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 		return nil
 	}
 	records = visibility.Newest(records)
-	if err := s.namespaces.Ensure(ctx, records, s.addNamespace); err != nil {
+	if err := s.Number(ctx, records); err != nil {
 		return err
 	}
 	tx, err := s.writer.BeginTx(ctx, nil)
@@ -169,7 +175,7 @@ func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records 
 	}
 	defer statement.Close()
 	for _, rec := range records {
-		row, err := sqlform.NewRow(rec, s.namespaces.Of(rec.NamespaceID), now)
+		row, err := sqlform.NewRow(rec, s.Known(rec.NamespaceID), now)
 		if err != nil {
 			return err
 		}
@@ -180,27 +186,29 @@ func (s *Store) writeRows(ctx context.Context, tx *sql.Tx, text string, records 
 	return nil
 }
 
-// addNamespace gives a namespace its number, which it may have already.
-func (s *Store) addNamespace(ctx context.Context, namespaceID string) (number int64, err error) {
-	if _, err := s.writer.ExecContext(ctx, sqlform.AddNamespace, sqlform.Text(namespaceID)); err != nil {
-		return 0, err
+// Dialect implements sqlform.Database.
+func (database) Dialect(context.Context) sqlform.Dialect { return dialect{} }
+
+// Guard implements sqlform.Database: SQLite does not know what a list costs.
+func (database) Guard(context.Context, int64, *query.Query) error { return nil }
+
+// Rows implements sqlform.Database.
+func (d database) Rows(ctx context.Context, text string, args []any, each func(sqlform.Scanner) error) error {
+	rows, err := d.reader.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
 	}
-	err = s.writer.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	return number, err
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
-// numberOf finds the number of a namespace; one without records may have none.
-func (s *Store) numberOf(ctx context.Context, namespaceID string) (number int64, found bool, err error) {
-	if number, found = s.namespaces.Known(namespaceID); found {
-		return number, true, nil
-	}
-	err = s.reader.QueryRowContext(ctx, sqlform.FindNamespace, sqlform.Text(namespaceID)).Scan(&number)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("number of a namespace: %w", err)
-	}
-	s.namespaces.Remember(namespaceID, number)
-	return number, true, nil
+// Exec implements sqlform.Database.
+func (d database) Exec(ctx context.Context, text string, args ...any) error {
+	_, err := d.writer.ExecContext(ctx, text, args...)
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -87,6 +88,8 @@ type timing struct {
 	P50   float64 `json:"p50_ms"`
 	P99   float64 `json:"p99_ms"`
 	Max   float64 `json:"max_ms"`
+	// Plans are the indexes of the plans that calls had, each set once: more than one where the values decide.
+	Plans []string `json:"plans,omitempty"`
 }
 
 func run(ctx context.Context, s settings) (err error) {
@@ -126,9 +129,9 @@ func (b *bench) show() error {
 		r.Rows, r.FillSeconds, r.TableBytes>>20, r.IndexBytes>>20, r.IndexRatio, r.OnDemandBytes>>20)
 	fmt.Printf("batched writes: %.0f rows/s, %.0f bytes of WAL each; bench's memory: %d MiB\n", r.WritePerSecond, r.WriteWALBytes, r.BenchPeakMiB)
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "query\trows\tp50 ms\tp99 ms\tmax ms\tfor example")
+	fmt.Fprintln(w, "query\trows\tp50 ms\tp99 ms\tmax ms\tindexes\tfor example")
 	for _, t := range append(append(r.Queries, r.Counts...), r.Freshness) {
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.2f\t%.2f\t%s\n", t.Name, t.Rows, t.P50, t.P99, t.Max, t.Query)
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.2f\t%.2f\t%s\t%s\n", t.Name, t.Rows, t.P50, t.P99, t.Max, strings.Join(t.Plans, " | "), t.Query)
 	}
 	return w.Flush()
 }

@@ -3,16 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"perdure/visibility"
 	"perdure/visibility/query"
+	"perdure/visibility/sqlform"
 )
 
 // question is a query with values that differ from call to call.
@@ -152,6 +153,9 @@ func (b *bench) queries(ctx context.Context) error {
 			page, _, err := b.store.List(ctx, visibility.ListRequest{NamespaceID: namespaceID, Query: checked, PageSize: b.pageSize})
 			return len(page), err
 		})
+		if err == nil {
+			t.Plans, err = b.plans(ctx, q)
+		}
 		if err != nil {
 			return err
 		}
@@ -174,6 +178,56 @@ func (b *bench) counts(ctx context.Context) error {
 	return nil
 }
 
+// plansAsked is how many calls of a question are asked for their plan.
+const plansAsked = 50
+
+// plans returns the indexes of the plans of a question's calls, each set once.
+func (b *bench) plans(ctx context.Context, q question) ([]string, error) {
+	explainer, ok := b.store.(visibility.Explainer)
+	if !ok {
+		return nil, fmt.Errorf("the store %s tells no plans", b.store.Name())
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	seen := map[string]bool{}
+	for range plansAsked {
+		checked, err := check(q.text(r, b))
+		if err != nil {
+			return nil, err
+		}
+		plan, err := explainer.Explain(ctx, visibility.ExplainRequest{NamespaceID: namespaceID, Query: checked})
+		if err != nil {
+			return nil, err
+		}
+		seen[indexesOf(plan)] = true
+	}
+	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+func indexesOf(plan visibility.Plan) string {
+	var names []string
+	for _, step := range plan.Steps {
+		name := strings.TrimPrefix(step.Index, sqlform.Table+"_")
+		if name == "" && strings.HasSuffix(step.Kind, "Seq Scan") {
+			name = "all rows"
+		}
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "+")
+}
+
+func check(text string) (*query.Query, error) {
+	checked, err := query.Parse(text)
+	if err == nil {
+		err = query.Check(checked, customTypes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", text, err)
+	}
+	return checked, nil
+}
+
 // askMax bounds the time of one question, so that a slow one does not take the whole evening.
 const askMax = 2 * time.Minute
 
@@ -185,12 +239,9 @@ func (b *bench) ask(q question, answer func(*query.Query) (int, error)) (timing,
 	begun, rows := time.Now(), 0
 	for range b.calls {
 		t.Query = q.text(r, b)
-		checked, err := query.Parse(t.Query)
-		if err == nil {
-			err = query.Check(checked, customTypes)
-		}
+		checked, err := check(t.Query)
 		if err != nil {
-			return t, fmt.Errorf("%s: %w", t.Query, err)
+			return t, err
 		}
 		start := time.Now()
 		found, err := answer(checked)
@@ -223,10 +274,7 @@ func (b *bench) freshness(ctx context.Context) error {
 	for i := range b.calls {
 		rec := record(namespaceID, b.rows+i)
 		rec.WorkflowID = fmt.Sprint("fresh-", i)
-		checked, err := query.Parse("WorkflowId = '" + rec.WorkflowID + "'")
-		if err == nil {
-			err = query.Check(checked, customTypes)
-		}
+		checked, err := check("WorkflowId = '" + rec.WorkflowID + "'")
 		if err != nil {
 			return err
 		}
@@ -242,56 +290,4 @@ func (b *bench) freshness(ctx context.Context) error {
 	}
 	b.result.Freshness.fill(took)
 	return nil
-}
-
-// batchRows is the size of a batch as an indexer under load writes it.
-const batchRows = 1000
-
-// writes measures batches of new runs by several writers at the same time.
-func (b *bench) writes(ctx context.Context) error {
-	for _, index := range onDemand {
-		if err := b.store.(visibility.IndexKeeper).DropIndex(ctx, index); err != nil {
-			return err
-		}
-	}
-	before, err := b.wal(ctx)
-	if err != nil {
-		return err
-	}
-	var next, written atomic.Int64
-	next.Store(int64(2 * b.rows))
-	errs := make(chan error, b.writers)
-	begun := time.Now()
-	var writers sync.WaitGroup
-	for range b.writers {
-		writers.Go(func() {
-			for time.Since(begun) < time.Duration(b.seconds)*time.Second {
-				first := int(next.Add(batchRows)) - batchRows
-				records := make([]*visibility.Record, batchRows)
-				for i := range records {
-					records[i] = record(namespaceID, first+i)
-				}
-				if err := b.store.Write(ctx, records); err != nil {
-					errs <- err
-					return
-				}
-				written.Add(batchRows)
-			}
-		})
-	}
-	writers.Wait()
-	close(errs)
-	if err := <-errs; err != nil {
-		return err
-	}
-	seconds := time.Since(begun).Seconds()
-	after, err := b.wal(ctx)
-	b.result.WritePerSecond = float64(written.Load()) / seconds
-	b.result.WriteWALBytes = float64(after-before) / float64(max(1, written.Load()))
-	return err
-}
-
-func (b *bench) wal(ctx context.Context) (position int64, err error) {
-	err = b.conn.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").Scan(&position)
-	return position, err
 }

@@ -30,6 +30,7 @@ type settings struct {
 	memoryFloorMiB                 int
 	url                            string
 	filled                         bool
+	only                           string
 	json                           bool
 }
 
@@ -52,6 +53,7 @@ func parse() settings {
 	flag.IntVar(&s.memoryFloorMiB, "memory-floor", 1024, "MiB of memory that must stay available on the machine")
 	flag.StringVar(&s.url, "url", "", "empty PostgreSQL database to use, instead of a server of the bench's own with default settings")
 	flag.BoolVar(&s.filled, "filled", false, "the database of --url has the rows of an earlier run already")
+	flag.StringVar(&s.only, "only", "", "regular expression of the names of the questions to ask; indexes on demand are made only for those that need one")
 	flag.BoolVar(&s.json, "json", false, "print one JSON object instead of tables")
 	flag.Parse()
 	return s

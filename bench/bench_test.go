@@ -74,6 +74,7 @@ func partOf(t *testing.T, r report.Result, name string) report.Part {
 var partsWithUnits = map[string][]string{
 	"timer-1ms":    {"timer's lateness"},
 	"timer-100ms":  {"timer's lateness"},
+	"freshness":    {"start until found", "end until found"},
 	"open-idle":    {"no-op workflows beside them"},
 	"backlog":      {"enqueue"},
 	"hot-queue":    {"first use of each cold queue", "cold queues before", "cold queues meanwhile"},

@@ -29,6 +29,7 @@ type settings struct {
 	sticky, json                 bool
 	suites, scenarios, levels    string
 	percents, growth             string
+	rounds                       int
 	fillClosed, fillOpen         int
 	soakPercent                  float64
 	interval                     time.Duration
@@ -88,7 +89,7 @@ func (s *settings) serverFlags(f *flag.FlagSet) {
 	f.StringVar(&s.sources.MetricsURL, "metrics", "", "URL of the server's metrics, for commits and statements")
 	f.StringVar(&s.sources.Postgres, "pg", "", "URL of the server's PostgreSQL, for WAL, commits and CPU time")
 	f.StringVar(&s.binary, "binary", "", "perdure binary to start instead of --addr")
-	f.StringVar(&s.stores, "stores", "postgres", "with --binary: memory, sqlite, postgres, or several with commas")
+	f.StringVar(&s.stores, "stores", "postgres", "with --binary: memory, sqlite, postgres, each also with +elasticsearch or +none behind it for its search, or several with commas")
 	f.StringVar(&s.storePath, "store-path", "", "with --binary: SQLite file to use and to keep, instead of a temporary one")
 	f.StringVar(&s.storeURL, "store-url", "", "with --binary: PostgreSQL database to use, instead of a server of the bench's own")
 	f.StringVar(&s.serverArguments, "server-args", "", "with --binary: further arguments of `perdure dev`, with blanks between them")
@@ -104,6 +105,7 @@ func (s *settings) suiteFlags(f *flag.FlagSet) {
 	f.StringVar(&s.percents, "percents", "10,25,50,75,90,110", "suite rates: percentages of the highest throughput")
 	f.StringVar(&s.growth, "growth", "", "numbers of workflows of suites growth-closed and growth-open; empty: the suite's own")
 	f.Float64Var(&s.soakPercent, "percent", 70, "suite soak: percentage of the highest throughput")
+	f.IntVar(&s.rounds, "rounds", 5, "suite indexing: how often each server has its turn")
 	f.DurationVar(&s.interval, "interval", 10*time.Second, "suite soak: time between two samples")
 	f.StringVar(&s.out, "out", "", "folder for results: JSON files, pictures and a README.md with tables")
 	f.StringVar(&s.page, "report", "", "measure nothing, but write pictures and README.md of the results in this folder anew")

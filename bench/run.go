@@ -60,8 +60,11 @@ func (s settings) run(ctx context.Context) error {
 
 // suite runs a suite on each of its targets, each of which is started for it and ended after it.
 func (r *runner) suite(ctx context.Context, s suite) error {
-	if s.name == report.SuiteVersus {
+	switch s.name {
+	case report.SuiteVersus:
 		return r.versus(ctx)
+	case indexingSuite:
+		return r.indexing(ctx)
 	}
 	if r.binary == "" {
 		t, err := r.reach(ctx, r.address, r.address, r.sources)

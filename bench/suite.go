@@ -28,6 +28,7 @@ var suites = []suite{
 	{"timers", fixed("timer-1ms", "timer-100ms")},
 	{"hot", fixed("hot-queue", "hot-workflow")},
 	{"fairness", fixed("fairness")},
+	{"freshness", (*runner).freshness},
 	{"backlog", fixed("backlog")},
 	{"open-idle", fixed("open-idle")},
 	{"growth-closed", grow(kindClosed, "0,10000,100000,1000000")},
@@ -52,7 +53,7 @@ func suiteNames() []string {
 	for _, s := range suites {
 		names = append(names, s.name)
 	}
-	return append(names, soakSuite.name)
+	return append(names, soakSuite.name, indexingSuite)
 }
 
 // allSuiteNames are those that the page of results shows.
@@ -63,6 +64,8 @@ func (s settings) chosen() ([]suite, error) {
 	switch {
 	case s.other != "":
 		return []suite{{name: report.SuiteVersus}}, nil
+	case s.suites == indexingSuite:
+		return []suite{{name: indexingSuite}}, nil
 	case s.suites == "":
 		return []suite{{"once", (*runner).once}}, nil
 	case s.suites == "all":

@@ -77,6 +77,14 @@ func (s settings) launch(ctx context.Context, store string) (t *target, err erro
 }
 
 func (t *target) prepareStore(s settings, store, folder string, options *serverprocess.Options) error {
+	base, search, _ := strings.Cut(store, "+")
+	if err := t.prepareBase(s, base, folder, options); err != nil {
+		return err
+	}
+	return t.withSearch(search, options)
+}
+
+func (t *target) prepareBase(s settings, store, folder string, options *serverprocess.Options) error {
 	switch store {
 	case "memory":
 	case "sqlite":

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"perdure/server/config"
+	"perdure/server/search"
 	"perdure/server/store"
 	"perdure/server/store/memory"
 	"perdure/server/store/postgres"
@@ -79,6 +80,8 @@ func OpenVisibility(ctx context.Context, storeURL string) (visibility.Store, err
 		s, err = visibilitysqlite.Open(ctx, storeURL, visibilitysqlite.Options{})
 	case "postgres":
 		s, err = visibilitypostgres.Open(ctx, storeURL, visibilitypostgres.Options{})
+	case config.NoneScheme:
+		s = search.None{}
 	case "elasticsearch+http", "elasticsearch+https":
 		s, err = openElastic(ctx, storeURL)
 	default:

@@ -91,12 +91,15 @@ func (s *searchStore) label() string {
 // feeds is what history feeds.
 func (list searchStores) feeds(c config.Config) []history.Feed {
 	first := slices.IndexFunc(list, func(s *searchStore) bool { return !isElastic(s.URL) })
-	feeds := make([]history.Feed, len(list))
+	var feeds []history.Feed
 	for i, s := range list {
-		feeds[i] = history.Feed{
+		if schemeOf(s.URL) == config.NoneScheme {
+			continue
+		}
+		feeds = append(feeds, history.Feed{
 			Name: s.Name, Label: s.label(), Indexer: s.indexer, Store: s.store, Reads: s.Reads, First: i == first,
 			Volatile: schemeOf(s.URL) == "memory" && schemeOf(c.Store) != "memory",
-		}
+		})
 	}
 	return feeds
 }

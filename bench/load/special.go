@@ -10,6 +10,10 @@ import (
 
 var specialScenarios = []Scenario{
 	{
+		Name: "freshness", About: "starts and ends of workflows, until a search finds each; no-op workflows beside them at --rate", Unit: "change",
+		Inflight: inflightDefault, Count: 1, play: playFreshness,
+	},
+	{
 		Name: "open-idle", About: "that many workflows are started and stay open; then no-op workflows beside them", Unit: "open workflow",
 		Inflight: inflightDefault, Count: 100_000, play: playOpenIdle,
 	},

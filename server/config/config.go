@@ -24,7 +24,7 @@ const shardsMax = 4096
 // Config is everything an operator can set. Keys are the fields' names in snake case.
 type Config struct {
 	Store            string            `doc:"Where executions live: sqlite:///path/to/file, postgres://user:password@host/database, or memory: for trials."`
-	Visibility       string            `doc:"Where search records live; empty: in the store. Same forms as store."`
+	Visibility       string            `doc:"Where search records live; empty: in the store. Same forms as store; none: keeps none, and no list or count is answered."`
 	Shards           int               `default:"4" doc:"Number of shards of a store that is created now; an existing store keeps its own."`
 	Listen           Listen            `doc:"Addresses to serve on."`
 	Log              Log               `doc:"Log lines on standard error."`
@@ -156,6 +156,9 @@ func (l *Listen) validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// NoneScheme is that of the visibility URL of a server which keeps no search records.
+const NoneScheme = "none"
 
 // Schemes are the forms of a store URL.
 var Schemes = []string{"memory", "sqlite", "postgres", "postgresql"}

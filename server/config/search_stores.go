@@ -89,6 +89,9 @@ var ElasticSchemes = []string{"elasticsearch+http", "elasticsearch+https"}
 
 func checkSearchURL(key, text string) error {
 	scheme, _, _ := strings.Cut(text, ":")
+	if key == "visibility" && scheme == NoneScheme {
+		return nil
+	}
 	if !slices.Contains(ElasticSchemes, scheme) {
 		return checkStoreURL(key, text, false)
 	}

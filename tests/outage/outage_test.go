@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,25 +20,26 @@ import (
 func TestElasticsearchFails(t *testing.T) {
 	r := startRig(t)
 	o := startOrders(r)
-	end := o.phase("all is well")
-	o.flow(r.outage)
+	end, short := o.phase("all is well"), min(r.outage, otherHarmMax)
+	o.flow(short)
 	r.caughtUp()
 	end()
 	for _, harm := range []struct {
 		name  string
+		lasts time.Duration
 		begin func(*rig)
 		seen  func(server.SearchStatus) bool
 		end   func(*rig)
 	}{
-		{"killed", func(r *rig) { r.elastic.Crash() }, isBlocked, func(r *rig) { r.elastic.Restart() }},
-		{"its disk is full", (*rig).fillDisk, isBlocked, (*rig).freeDisk},
-		{"its index is wiped", (*rig).wipe, isBlocked, (*rig).rebuild},
-		{"a field has a wrong type", (*rig).mistype, hasDeadLetters, (*rig).retype},
+		{"killed", r.outage, func(r *rig) { r.elastic.Crash() }, isBlocked, func(r *rig) { r.elastic.Restart() }},
+		{"its disk is full", short, (*rig).fillDisk, isBlocked, (*rig).freeDisk},
+		{"its index is wiped", short, (*rig).wipe, isBlocked, (*rig).rebuild},
+		{"a field has a wrong type", short, (*rig).mistype, hasDeadLetters, (*rig).retype},
 	} {
 		end := o.phase(harm.name)
 		harm.begin(r)
 		r.eventually(harm.name, harm.seen)
-		o.flow(r.outage)
+		o.flow(harm.lasts)
 		require.True(t, harm.seen(r.status(elasticStore)))
 		require.Zero(t, r.status(sqlStore).BehindShards, "nor is the other store held up")
 		end()

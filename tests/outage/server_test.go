@@ -1,7 +1,7 @@
 // Package outage does harm to Elasticsearch while workflows of real clients run on a server that keeps its search records
 // there and in PostgreSQL: no workflow may notice, and nothing may be lost.
 //
-// PERDURE_OUTAGE=10m lets each kind of harm last that long; the log tells how long workflows took meanwhile.
+// PERDURE_OUTAGE=10m lets it be away for that long, and other harm last a minute; the log tells how long workflows took meanwhile.
 package outage
 
 import (
@@ -28,9 +28,11 @@ import (
 )
 
 const (
-	// environmentOutage is how long Elasticsearch is harmed.
+	// environmentOutage is how long Elasticsearch is away.
 	environmentOutage = "PERDURE_OUTAGE"
 	outageDefault     = 3 * time.Second
+	// otherHarmMax is how long it is harmed in other ways at most.
+	otherHarmMax = time.Minute
 	// patience bounds each wait for something that must happen.
 	patience = 5 * time.Minute
 	lookEach = 20 * time.Millisecond

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/activity"
+	"perdure/visibility/attr"
 )
 
 const badContinue = enumspb.WORKFLOW_TASK_FAILED_CAUSE_BAD_CONTINUE_AS_NEW_ATTRIBUTES
@@ -281,6 +282,9 @@ func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCo
 	if a == nil {
 		return fail(badContinue, "ContinueAsNewWorkflowExecutionCommandAttributes is not set on ContinueAsNewWorkflowExecutionCommand.")
 	}
+	if err := t.checkDefined(a.SearchAttributes); err != nil {
+		return err
+	}
 	old := t.s.StartedAttributes()
 	name, queue := a.WorkflowType.GetName(), a.TaskQueue
 	if name == "" {
@@ -310,8 +314,8 @@ func (t *transition) checkContinue(a *commandpb.ContinueAsNewWorkflowExecutionCo
 		return fail(badContinue, "invalid WorkflowRetryPolicy on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%s", err, name, queueText(queue))
 	}
 	if len(a.SearchAttributes.GetIndexedFields()) > 0 {
-		if err := t.checkSearchAttributes(a.SearchAttributes); err != nil {
-			return err
+		if err := attr.Validate(t.env.Namespace.Name, t.env.Namespace.SearchAttributes, a.SearchAttributes); err != nil {
+			return fail(badAttributes, "invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: %v. WorkflowType=%s TaskQueue=%s", err, name, queueText(queue))
 		}
 	}
 	if err := t.memoTooLarge(badContinue, a.Memo, "ContinueAsNewWorkflowExecutionCommandAttributes. Memo exceeds size limit."); err != nil {

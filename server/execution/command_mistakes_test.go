@@ -72,3 +72,42 @@ func TestActivityMistakeOrder(t *testing.T) {
 		require.EqualError(t, err, "BadScheduleActivityAttributes: "+mistake.text)
 	}
 }
+
+// TestAttributeMistakesOfOtherRuns: that an attribute is not there is told before any other mistake, and in the same words for
+// every command; a wrong value behind them, with the command's name.
+func TestAttributeMistakesOfOtherRuns(t *testing.T) {
+	set := func(name string) *commonpb.SearchAttributes {
+		value := &commonpb.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte("7")}
+		return &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{name: value}}
+	}
+	child := func(name, id, cron string) *commandpb.Command {
+		return &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_StartChildWorkflowExecutionCommandAttributes{
+				StartChildWorkflowExecutionCommandAttributes: &commandpb.StartChildWorkflowExecutionCommandAttributes{
+					WorkflowId: id, WorkflowType: &commonpb.WorkflowType{Name: "C"}, CronSchedule: cron, SearchAttributes: set(name),
+				},
+			},
+		}
+	}
+	next := func(name, queue string) *commandpb.Command {
+		return &commandpb.Command{
+			CommandType: enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+			Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{
+				ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{
+					WorkflowType: &commonpb.WorkflowType{Name: "C"}, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, SearchAttributes: set(name),
+				},
+			},
+		}
+	}
+	undefined := "BadSearchAttributes: Namespace " + newRig(t).env().Namespace.Name + " has no mapping defined for search attribute Nope"
+	require.EqualError(t, mistaken(t, child("Nope", "", "")), undefined)
+	require.EqualError(t, mistaken(t, child("Nope", "c", "never")), undefined)
+	require.EqualError(t, mistaken(t, next("Nope", "/_sys/q")), undefined)
+	require.ErrorContains(t, mistaken(t, child("WorkflowType", "c", "never")), "BadStartChildExecutionAttributes: invalid CronSchedule")
+	require.ErrorContains(t, mistaken(t, child("WorkflowType", "c", "")),
+		"BadSearchAttributes: invalid SearchAttributes on StartChildWorkflowCommand: WorkflowType attribute can't be set in SearchAttributes. WorkflowId=c")
+	require.EqualError(t, mistaken(t, next("WorkflowType", "q")),
+		"BadSearchAttributes: invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: WorkflowType attribute can't be set in "+
+			`SearchAttributes. WorkflowType=C TaskQueue=name:"q"  kind:TASK_QUEUE_KIND_NORMAL`)
+}

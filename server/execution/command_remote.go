@@ -92,6 +92,9 @@ func (t *transition) checkChild(a *commandpb.StartChildWorkflowExecutionCommandA
 	if err := t.checkNamespace(a.Namespace, badChild); err != nil {
 		return err
 	}
+	if err := t.checkDefined(a.SearchAttributes); err != nil {
+		return err
+	}
 	workflowType := a.WorkflowType.GetName()
 	where := fmt.Sprintf("WorkflowId=%s WorkflowType=%s Namespace=%s", a.WorkflowId, workflowType, t.env.Namespace.Name)
 	switch {

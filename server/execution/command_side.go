@@ -164,6 +164,14 @@ func (t *transition) checkSearchAttributes(sa *commonpb.SearchAttributes) error 
 	return nil
 }
 
+// checkDefined is for attributes of another run: that the namespace has them is checked before anything else.
+func (t *transition) checkDefined(sa *commonpb.SearchAttributes) error {
+	if err := attr.Defined(t.env.Namespace.Name, t.env.Namespace.SearchAttributes, sa); err != nil {
+		return fail(badAttributes, "%v", err)
+	}
+	return nil
+}
+
 func (t *transition) modifyProperties(b *batch, a *commandpb.ModifyWorkflowPropertiesCommandAttributes) error {
 	switch {
 	case a == nil:

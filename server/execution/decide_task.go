@@ -384,6 +384,9 @@ func (t *transition) resetSticky() error {
 		return nil
 	}
 	t.s.unstick()
+	if task := t.s.Task; task != nil && task.Kind == TaskSpeculative && task.StartedEventID == 0 {
+		task.Queue, task.Sticky = t.s.StartedAttributes().GetTaskQueue().GetName(), false // its event, written now, names that queue
+	}
 	t.durable = true
 	return nil
 }

@@ -145,8 +145,8 @@ func (a *Activity) describe(now time.Time) *workflowpb.PendingActivityInfo {
 	}
 	if !a.LastAttemptEnd.IsZero() {
 		info.LastAttemptCompleteTime = timestamppb.New(a.LastAttemptEnd)
-		info.CurrentRetryInterval = durationpb.New(time.Duration(a.RetryIntervalNano))
 		if a.AttemptTime.After(now) {
+			info.CurrentRetryInterval = durationpb.New(time.Duration(a.RetryIntervalNano))
 			info.NextAttemptScheduleTime = timestamppb.New(a.AttemptTime)
 		}
 	}

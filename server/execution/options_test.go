@@ -45,13 +45,3 @@ func TestOptionsEventTellsThePriorityToo(t *testing.T) {
 	require.Len(t, d.Events, 1)
 	require.EqualValues(t, 2, d.Events[0].GetWorkflowExecutionOptionsUpdatedEventAttributes().GetPriority().GetPriorityKey())
 }
-
-func TestSearchAttributesOfChildren(t *testing.T) {
-	child := remoteCommandOf("child", args{"id": "c"})
-	child.GetStartChildWorkflowExecutionCommandAttributes().SearchAttributes = &commonpb.SearchAttributes{
-		IndexedFields: map[string]*commonpb.Payload{"Nope": {Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(`"a"`)}},
-	}
-	err := mistaken(t, child)
-	require.ErrorContains(t, err, "BadSearchAttributes: invalid SearchAttributes on StartChildWorkflowCommand: ")
-	require.ErrorContains(t, err, " WorkflowId=c WorkflowType=C Namespace=ns")
-}

@@ -181,7 +181,7 @@ func (d *decision) addChildOptions(attributes *commandpb.StartChildWorkflowExecu
 	case 0:
 		attributes.CronSchedule = pick(d.random, "@every 2h", "never")
 	case 1:
-		attributes.WorkflowRunTimeout = durationpb.New(300 * time.Millisecond)
+		attributes.WorkflowRunTimeout = durationpb.New(runTimeoutQuick)
 	case 2:
 		attributes.WorkflowExecutionTimeout, attributes.WorkflowRunTimeout = durationpb.New(time.Hour), durationpb.New(2*time.Hour)
 	}

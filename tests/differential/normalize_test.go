@@ -26,7 +26,6 @@ var jsonEncoding = base64.StdEncoding.EncodeToString([]byte("json/plain"))
 var masked = map[string]bool{
 	"taskId": true, "historySizeBytes": true, "stateTransitionCount": true, "executionDuration": true, "nextPageToken": true,
 	"taskToken": true, "shardId": true, "externalPayloadSizeBytes": true, "stateSizeBytes": true,
-	"currentRetryInterval": true,
 }
 
 // dropped are hints of one server to its own workers, and what is only there when too little time has passed.
@@ -34,11 +33,6 @@ var dropped = map[string]bool{
 	"firstWorkflowTaskBackoff": true, "backoffStartInterval": true,
 	"pollerScalingDecision": true, "backlogCountHint": true, "pollerGroupInfos": true, "pollerGroupsInfo": true, "pollerGroupId": true,
 }
-
-// departing are fields in which Perdure says more than others on purpose: see docs/compatibility.md. So do the types of errors
-// that are not retried, in the options of a pending activity. The expiry of reset points is shown for the wrong run elsewhere,
-// and those made while a child runs are said to be of no use.
-var departing = map[string]bool{}
 
 // unordered are lists whose order carries nothing.
 var unordered = map[string]bool{"pendingActivities": true, "pendingChildren": true}
@@ -142,7 +136,7 @@ func (n *normalizer) walkObject(object map[string]any) any {
 	}
 	result := map[string]any{}
 	for _, name := range names {
-		if dropped[name] || departing[name] {
+		if dropped[name] {
 			continue
 		}
 		key := name

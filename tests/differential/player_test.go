@@ -22,6 +22,8 @@ const (
 	settleTimeout = 8 * time.Second
 	// callTimeout bounds one call, long polls included.
 	callTimeout = 8 * time.Second
+	// lookTimeout bounds one look at a server that has much to do.
+	lookTimeout = 30 * time.Second
 	// askInterval is the pause between two looks at a server.
 	askInterval = 3 * time.Millisecond
 )
@@ -150,16 +152,12 @@ func (p *player) news() string {
 	return text.String()
 }
 
-// steady is the description without what depends on the moment of the look: the length of the history while an update waits,
-// whose task may count in it; when a retry comes that comes soon; and the end of an attempt that timed out, which ours tells
-// (see docs/compatibility.md).
+// steady is the description without what docs/compatibility.md says is shown otherwise; the end of an attempt that timed out is
+// only told here.
 func (p *player) steady(r *run) *workflowservice.DescribeWorkflowExecutionResponse {
 	shown := proto.CloneOf(r.description)
 	p.hideDepartures(r, shown)
 	for _, a := range shown.GetPendingActivities() {
-		if a.GetAttempt() > 1 && time.Until(a.GetNextAttemptScheduleTime().AsTime()) < soon {
-			a.NextAttemptScheduleTime, a.CurrentRetryInterval = nil, nil
-		}
 		if a.GetLastFailure().GetTimeoutFailureInfo() != nil {
 			a.LastAttemptCompleteTime = nil
 		}
@@ -221,7 +219,7 @@ func (p *player) followChain(ctx context.Context, w int) (err error) {
 }
 
 func (p *player) describe(ctx context.Context, w int, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	return p.service.DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
 		Namespace: namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: p.workflowID(w), RunId: runID},

@@ -74,6 +74,9 @@ func (p *player) missingOf(r *run) string {
 				a.GetLastStartedTime() != nil && a.GetState() != enumspb.PENDING_ACTIVITY_STATE_PAUSED {
 				return "the timeout of a started activity"
 			}
+			if next := a.GetNextAttemptScheduleTime(); next != nil && 0 < time.Until(next.AsTime()) && time.Until(next.AsTime()) < soon {
+				return "the next attempt of an activity"
+			}
 		}
 	}
 	for _, child := range opened.children {

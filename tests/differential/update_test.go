@@ -95,9 +95,6 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 		p.repeat(u, request, random)
 	}
 	mistake := random.IntN(30)
-	if u.repeated {
-		mistake = -1 // nothing would tell when the call has failed
-	}
 	switch mistake {
 	case 0:
 		request.Request.Input.Name = ""
@@ -111,7 +108,11 @@ func (p *player) update(ctx context.Context, w int, random *rand.Rand) *called {
 	u.send(ctx, func(ctx context.Context) (proto.Message, error) {
 		return p.service.UpdateWorkflowExecution(ctx, request)
 	})
-	p.awaitAdmission(ctx, u)
+	if u.repeated && mistake < 3 { // the former call would seem to be this one
+		u.awaitAnswer(ctx)
+	} else {
+		p.awaitAdmission(ctx, u)
+	}
 	if u.isAnswered() && u.err != nil {
 		u.ended = true
 		p.disturb(ctx, w, false)
@@ -194,6 +195,16 @@ func (p *player) awaitAdmissions(ctx context.Context) {
 		if r := p.current(u.workflow); r != nil && r.id == u.runID && r.isOpen() && u.waits() && !u.lost {
 			p.awaitAdmission(ctx, u)
 		}
+	}
+}
+
+// awaitAnswer waits for the answer to a call that is refused.
+func (u *updateCall) awaitAnswer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	select {
+	case <-u.done:
+	case <-ctx.Done():
 	}
 }
 

@@ -37,14 +37,11 @@ func Validate(namespace string, custom Types, sa *commonpb.SearchAttributes) err
 	if len(fields) > MaxKeys {
 		return errorf("number of search attributes %d exceeds limit %d", len(fields), MaxKeys)
 	}
-	names := slices.Sorted(maps.Keys(fields))
-	for _, name := range names {
-		if _, ok := TypeOf(custom, name); !ok {
-			return &UndefinedError{Namespace: namespace, Name: name}
-		}
+	if err := Defined(namespace, custom, sa); err != nil {
+		return err
 	}
 	totalBytes := 0
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if err := validateOne(custom, name, fields[name]); err != nil {
 			return err
 		}
@@ -52,6 +49,16 @@ func Validate(namespace string, custom Types, sa *commonpb.SearchAttributes) err
 	}
 	if totalBytes > MaxTotalBytes {
 		return errorf("total size of search attributes %d exceeds size limit %d", totalBytes, MaxTotalBytes)
+	}
+	return nil
+}
+
+// Defined checks only that the namespace has the attributes. The error is an *UndefinedError.
+func Defined(namespace string, custom Types, sa *commonpb.SearchAttributes) error {
+	for _, name := range slices.Sorted(maps.Keys(sa.GetIndexedFields())) {
+		if _, ok := TypeOf(custom, name); !ok {
+			return &UndefinedError{Namespace: namespace, Name: name}
+		}
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (dialect) TimeKey(nanos string) string {
 
 // covered are the columns with an index that ends in the default order.
 var covered = map[string]bool{
-	"start_ns": true, "execution_ns": true, "duration_ns": true, "history_length": true, "history_size_bytes": true, "state_transition_count": true,
+	"workflow_id": true, "start_ns": true, "execution_ns": true, "duration_ns": true, "history_length": true, "history_size_bytes": true, "state_transition_count": true,
 }
 
 func (dialect) Covers(column string) bool { return covered[column] }

@@ -47,7 +47,11 @@ func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (vis
 	if err != nil {
 		return visibility.Plan{}, err
 	}
-	text, args, err := sqlform.Explained(s.database.Dialect(ctx), number, req)
+	few, err := s.database.IsFew(ctx, number, req.Query)
+	if err != nil {
+		return visibility.Plan{}, err
+	}
+	text, args, err := sqlform.Explained(s.database.Dialect(ctx), number, req, few)
 	if err != nil {
 		return visibility.Plan{}, err
 	}
@@ -79,6 +83,23 @@ func (d *database) Guard(ctx context.Context, number int64, q *query.Query) erro
 		}
 	}
 	return nil
+}
+
+// IsFew implements sqlform.Database.
+func (d *database) IsFew(ctx context.Context, number int64, q *query.Query) (bool, error) {
+	if !sqlform.IsRange(d.Dialect(ctx), q) {
+		return false, nil
+	}
+	text, args := sqlform.Candidates(d.Dialect(ctx), number, q.Where, true)
+	root, err := d.plan(ctx, text, args)
+	if err != nil {
+		return false, fmt.Errorf("estimate a query: %w", err)
+	}
+	var all int64
+	if err := d.pool.QueryRow(ctx, sqlform.CountAll, number).Scan(&all); err != nil {
+		return false, fmt.Errorf("count runs: %w", err)
+	}
+	return root.Rows <= float64(sqlform.FewAt(all, q)), nil
 }
 
 func (d *database) hasIndex(ctx context.Context, index visibility.AttributeIndex) bool {

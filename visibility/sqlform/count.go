@@ -353,9 +353,9 @@ func (c *RowCounter) Result() (visibility.CountResult, error) {
 }
 
 // Explained returns the statement of a list's first page or of a count.
-func Explained(d Dialect, namespace int64, req visibility.ExplainRequest) (string, []any, error) {
+func Explained(d Dialect, namespace int64, req visibility.ExplainRequest, few bool) (string, []any, error) {
 	if !req.Counts {
-		return List(d, namespace, visibility.ListRequest{NamespaceID: req.NamespaceID, Query: req.Query, PageSize: explainedRows})
+		return List(d, namespace, visibility.ListRequest{NamespaceID: req.NamespaceID, Query: req.Query, PageSize: explainedRows}, few)
 	}
 	counting, ok := Count(d, namespace, req.Query)
 	if !ok {

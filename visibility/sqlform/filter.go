@@ -26,6 +26,8 @@ type statement struct {
 	twins map[string]bool
 	// item is the object of the pending item that is looked at, empty outside EXISTS.
 	item string
+	// few tells that few runs are in the range that the filter is.
+	few bool
 }
 
 func (s *statement) bind(value any) string {

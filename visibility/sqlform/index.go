@@ -140,6 +140,9 @@ func IsInfix(x *query.Like) bool {
 	return !x.Negated && (x.Folds() || len(parts) > 0 && parts[0].Literal == "")
 }
 
+// CountAll counts the runs of a namespace.
+const CountAll = "SELECT COALESCE(CAST(sum(runs) AS bigint), 0) FROM " + CountsTable + " WHERE namespace = $1"
+
 // Candidates returns the statement for the runs that a database must look at when it has none of the indexes of infixes: those
 // that pass the rest of the filter.
 func Candidates(d Dialect, namespace int64, where query.Expr, infixToo bool) (string, []any) {

@@ -23,6 +23,8 @@ type Database interface {
 	Exec(ctx context.Context, text string, args ...any) error
 	// Guard refuses a list that costs too much.
 	Guard(ctx context.Context, number int64, q *query.Query) error
+	// IsFew estimates whether few runs are in a range, as FewAt says.
+	IsFew(ctx context.Context, number int64, q *query.Query) (bool, error)
 }
 
 // Reader is the half of a store that reads, and what both halves know.
@@ -45,7 +47,11 @@ func (r *Reader) List(ctx context.Context, req visibility.ListRequest) ([]*visib
 	if err != nil {
 		return nil, nil, err
 	}
-	text, args, err := List(r.Database.Dialect(ctx), number, req)
+	few, err := r.Database.IsFew(ctx, number, req.Query)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, args, err := List(r.Database.Dialect(ctx), number, req, few)
 	if err != nil || !known {
 		return nil, nil, err
 	}

@@ -104,7 +104,7 @@ func (s *Store) Explain(ctx context.Context, req visibility.ExplainRequest) (vis
 	if err != nil {
 		return visibility.Plan{}, err
 	}
-	text, args, err := sqlform.Explained(dialect{}, number, req)
+	text, args, err := sqlform.Explained(dialect{}, number, req, false)
 	if err != nil {
 		return visibility.Plan{}, err
 	}

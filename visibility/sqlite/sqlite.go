@@ -192,6 +192,9 @@ func (database) Dialect(context.Context) sqlform.Dialect { return dialect{} }
 // Guard implements sqlform.Database: SQLite does not know what a list costs.
 func (database) Guard(context.Context, int64, *query.Query) error { return nil }
 
+// IsFew implements sqlform.Database.
+func (database) IsFew(context.Context, int64, *query.Query) (bool, error) { return false, nil }
+
 // Rows implements sqlform.Database.
 func (d database) Rows(ctx context.Context, text string, args []any, each func(sqlform.Scanner) error) error {
 	rows, err := d.reader.QueryContext(ctx, text, args...)

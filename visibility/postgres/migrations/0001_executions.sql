@@ -36,7 +36,7 @@ WITH (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_fac
 
 -- The default order of lists goes on with run_id, which few indexes have: the runs that started and ended in one nanosecond are sorted.
 CREATE INDEX visibility_executions_order ON visibility_executions (namespace, close_key DESC, start_ns DESC) WHERE NOT deleted;
-CREATE INDEX visibility_executions_workflow ON visibility_executions (namespace, workflow_id, close_key DESC, start_ns DESC) WHERE NOT deleted;
+CREATE INDEX visibility_executions_workflow ON visibility_executions (namespace, workflow_id, close_key DESC, start_ns DESC) INCLUDE (division) WHERE NOT deleted;
 CREATE INDEX visibility_executions_type ON visibility_executions (namespace, workflow_type, close_key DESC, start_ns DESC) WHERE NOT deleted;
 CREATE INDEX visibility_executions_queue ON visibility_executions (namespace, task_queue, close_key DESC, start_ns DESC) WHERE NOT deleted;
 CREATE INDEX visibility_executions_status ON visibility_executions (namespace, status, close_key DESC, start_ns DESC) WHERE NOT deleted;
@@ -54,12 +54,18 @@ CREATE INDEX visibility_executions_items ON visibility_executions (namespace, cl
     WHERE NOT deleted AND jsonb_exists(attributes, '0:items');
 
 -- Ranges. The default order stands behind the value, so that an index alone tells which of a range's runs come first.
-CREATE INDEX visibility_executions_start ON visibility_executions (namespace, start_ns DESC, close_key DESC) WHERE NOT deleted;
-CREATE INDEX visibility_executions_execution ON visibility_executions (namespace, execution_ns DESC, close_key DESC, start_ns DESC) WHERE NOT deleted;
-CREATE INDEX visibility_executions_duration ON visibility_executions (namespace, duration_ns, close_key DESC, start_ns DESC) WHERE NOT deleted AND duration_ns IS NOT NULL;
-CREATE INDEX visibility_executions_length ON visibility_executions (namespace, history_length, close_key DESC, start_ns DESC) WHERE NOT deleted AND history_length IS NOT NULL;
-CREATE INDEX visibility_executions_size ON visibility_executions (namespace, history_size_bytes, close_key DESC, start_ns DESC) WHERE NOT deleted AND history_size_bytes IS NOT NULL;
-CREATE INDEX visibility_executions_transitions ON visibility_executions (namespace, state_transition_count, close_key DESC, start_ns DESC) WHERE NOT deleted AND state_transition_count IS NOT NULL;
+-- Lists look at runs of no division unless they say otherwise.
+CREATE INDEX visibility_executions_start ON visibility_executions (namespace, start_ns DESC, close_key DESC) INCLUDE (division) WHERE NOT deleted;
+CREATE INDEX visibility_executions_execution ON visibility_executions (namespace, execution_ns DESC, close_key DESC, start_ns DESC) WHERE NOT deleted AND division IS NULL;
+CREATE INDEX visibility_executions_duration ON visibility_executions (namespace, duration_ns, close_key DESC, start_ns DESC) WHERE NOT deleted AND division IS NULL AND duration_ns IS NOT NULL;
+CREATE INDEX visibility_executions_length ON visibility_executions (namespace, history_length, close_key DESC, start_ns DESC) WHERE NOT deleted AND division IS NULL AND history_length IS NOT NULL;
+CREATE INDEX visibility_executions_size ON visibility_executions (namespace, history_size_bytes, close_key DESC, start_ns DESC) WHERE NOT deleted AND division IS NULL AND history_size_bytes IS NOT NULL;
+CREATE INDEX visibility_executions_transitions ON visibility_executions (namespace, state_transition_count, close_key DESC, start_ns DESC) WHERE NOT deleted AND division IS NULL AND state_transition_count IS NOT NULL;
+
+-- The long ends of these are in few of the hundred steps that statistics have by default, and whether few or many runs are there decides.
+ALTER TABLE visibility_executions ALTER start_ns SET STATISTICS 500, ALTER execution_ns SET STATISTICS 500, ALTER duration_ns SET STATISTICS 500,
+    ALTER history_length SET STATISTICS 500, ALTER history_size_bytes SET STATISTICS 500, ALTER state_transition_count SET STATISTICS 500,
+    ALTER workflow_id SET STATISTICS 500;
 
 -- A search reads what is pending of this index from one end to the other, so little may be pending.
 CREATE INDEX visibility_executions_attributes ON visibility_executions USING gin (attributes jsonb_path_ops)

@@ -106,6 +106,9 @@ func (n *normalizer) walk(value any, field string) any {
 		if points, _ := v["autoResetPoints"].(map[string]any); len(points) == 0 {
 			delete(v, "autoResetPoints") // none is none
 		}
+		if points, _ := v["prevAutoResetPoints"].(map[string]any); len(points) == 0 {
+			delete(v, "prevAutoResetPoints") // none is none: some servers write the field when they had read the former run from the store
+		}
 		if v["queryResult"] != nil || v["queryRejected"] != nil {
 			delete(v, "link") // of newer servers only
 		}

@@ -24,8 +24,8 @@ func (p *player) settle(ctx context.Context) (string, error) {
 			return "", err
 		}
 		missing := p.missing()
-		if missing == "" {
-			looks++
+		if looks++; missing != "" {
+			looks = 0
 		}
 		if looks == 2 || time.Now().After(deadline) {
 			return missing, nil
@@ -57,6 +57,9 @@ func (p *player) missing() string {
 }
 
 func (p *player) missingOf(r *run) string {
+	if next := nextRun(r); next != "" && p.findRun(next) == nil {
+		return "the next run"
+	}
 	opened := openedBy(r.history)
 	if r.isOpen() {
 		if reason := opened.soonest(); reason != "" {

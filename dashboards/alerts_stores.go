@@ -138,7 +138,7 @@ var processAlerts = []alert{
 		fires:   took(metrics.ScrapeDuration, "", 1, 2.5), quiet: took(metrics.ScrapeDuration, "", 0.005, 0.01),
 	},
 	{
-		name: "TracesLost", wait: "15m", severity: warning, expr: plain(`sum(rate(@{outcome="failed"}[5m])) > 0`, metrics.TraceSpans),
+		name: "TracesLost", wait: "15m", severity: warning, expr: plain(`sum(rate(@{outcome=~"failed|dropped"}[5m])) > 0`, metrics.TraceSpans),
 		summary: "{{ $value | humanize }} spans a second do not reach the trace collector.",
 		fires:   []input{in(metrics.TraceSpans, `outcome="failed"`, grows(60))}, quiet: []input{in(metrics.TraceSpans, `outcome="exported"`, grows(60))},
 	},

@@ -88,7 +88,9 @@ var telemetry = board{
 			{title: "Errors logged", unit: "ops", limits: above(0.01, 1), quiet: "a healthy server logs none", queries: one(rate(metrics.LogEvents, `level="error"`, "instance")),
 				about: "Each is something a person should know of."},
 			{title: "Spans by outcome", unit: "ops", limits: free, quiet: "only with a trace collector", queries: one(rate(metrics.TraceSpans, "", "outcome")),
-				about: "Spans sent to the collector; failed ones are lost, and nothing else."},
+				about: "Spans made for the collector: those that it refused (failed) or that found no room (dropped) are lost, and nothing else."},
+			{title: "Traced runs by reason", unit: "ops", limits: free, quiet: "only with a trace collector", queries: one(rate(metrics.TraceRuns, "", "reason")),
+				about: "Closed runs whose traces are made: part of their callers' traces, failed, slow, a share of the others; of dropped ones perdure trace still tells."},
 		}},
 	},
 }

@@ -209,6 +209,9 @@ var triedElsewhere = map[string]string{
 	"visibility_queue_bytes_max":     "../visibility/indexer/classes_test.go:TestBytesAreBounded",
 	"visibility_log_rows_max":        "history/feed_test.go:TestLostStoreIsRebuilt",
 	"dead_letters_max":               "search/letters_test.go:TestDeadLettersAreBounded",
+	"trace_spans_max":                "spans/spans_test.go:TestTooManySpansLeaveTheLeastOut",
+	"trace_queue_max":                "tracing/tracing_test.go:TestAFullQueueDrops",
+	"trace_runs_max":                 "history/traces_test.go:TestTooManyClosedRunsAreDropped",
 	"drainage_interval":              "rollout/rollout_test.go:TestDrainage",
 }
 

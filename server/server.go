@@ -46,14 +46,9 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 	if c.Listen.Advertise == "" {
 		c.Listen.Advertise = ports.grpc.Addr().String() // port 0 has become a real one
 	}
-	tracing, err := telemetry.StartTracing(ctx, o.Version, o.Metrics)
+	n, err := newNode(ctx, c, o)
 	if err != nil {
 		return err
-	}
-	telemetry.OnError(func(err error) { o.Logger.Warn("trace export failed", "error", err) })
-	n, err := newNode(ctx, c, o, tracing)
-	if err != nil {
-		return errors.Join(err, tracing.Stop(ctx))
 	}
 	return n.run(ctx, ports)
 }
@@ -62,20 +57,19 @@ func Run(ctx context.Context, c config.Config, o Options) error {
 type node struct {
 	config   config.Config
 	options  Options
-	tracing  *telemetry.Tracing
 	services *services
 	grpc     *grpc.Server
 	draining chan struct{} // closed when ctx of Run is over
 }
 
-func newNode(ctx context.Context, c config.Config, o Options, tracing *telemetry.Tracing) (*node, error) {
+func newNode(ctx context.Context, c config.Config, o Options) (*node, error) {
 	s, err := startServices(ctx, c, o)
 	if err != nil {
 		return nil, err
 	}
-	server := grpc.NewServer(append(s.frontend.ServerOptions(), tracing.ServerOptions()...)...)
+	server := grpc.NewServer(s.frontend.ServerOptions()...)
 	s.frontend.Register(server)
-	return &node{config: c, options: o, tracing: tracing, services: s, grpc: server, draining: make(chan struct{})}, nil
+	return &node{config: c, options: o, services: s, grpc: server, draining: make(chan struct{})}, nil
 }
 
 // run serves all ports. The first that fails ends all.
@@ -159,7 +153,7 @@ func (n *node) drain() error {
 	}
 	last, done := context.WithTimeout(context.Background(), max(finishTimeout, time.Until(deadline(ctx))))
 	defer done()
-	return errors.Join(err, n.services.stop(last), n.tracing.Stop(last))
+	return errors.Join(err, n.services.stop(last))
 }
 
 func deadline(ctx context.Context) time.Time {

@@ -20,6 +20,7 @@ import (
 	"perdure/server/rollout"
 	"perdure/server/search"
 	"perdure/server/store"
+	"perdure/server/tracing"
 	"perdure/server/views"
 	"perdure/server/worker"
 	"perdure/server/workers"
@@ -44,6 +45,7 @@ type services struct {
 	worker       *worker.Service
 	frontend     *frontend.Frontend
 	api          http.Handler
+	tracing      *tracing.Tracing // nil: off
 }
 
 // startServices opens the stores, takes the shards and makes ready to serve.
@@ -57,7 +59,10 @@ func startServices(ctx context.Context, c config.Config, o Options) (*services, 
 	return s, nil
 }
 
-func (s *services) start(ctx context.Context, c config.Config, o Options) error {
+func (s *services) start(ctx context.Context, c config.Config, o Options) (err error) {
+	if s.tracing, err = startTracing(ctx, c, o); err != nil {
+		return err
+	}
 	if err := s.openStores(ctx, c, o); err != nil {
 		return err
 	}
@@ -107,6 +112,7 @@ func (s *services) startEngines(ctx context.Context, c config.Config, o Options)
 	})
 	engine, err := history.New(history.Config{
 		Store: s.store, Namespaces: s.namespaces, Matching: s.matching, Shards: s.matching, Feeds: s.searchStores.feeds(c), FeedRowsMax: int64(c.Limits.VisibilityLogRowsMax), FreshWait: c.Limits.VisibilityFreshWait, Outbound: s.outbound,
+		Traces:      traces(s.tracing),
 		Deployments: s.rollout,
 		Limits:      executionLimits(c.Limits), Logger: o.Logger, Metrics: o.Metrics,
 		Owner: ownerName(c), LeaseDuration: leaseDuration(c.Store),
@@ -200,7 +206,7 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		Ledgers:           s.history,
 		Limits:            c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
 		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
-		NamespaceDeleted: s.worker.Kick,
+		NamespaceDeleted: s.worker.Kick, Tracer: s.tracing.Interceptor(), TraceOrigin: s.history.TraceOrigin,
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})
 	return err
@@ -269,5 +275,6 @@ func (s *services) stop(ctx context.Context) error {
 	if s.store != nil {
 		note("close the store", s.store.Close())
 	}
+	note("export traces", s.tracing.Stop(ctx))
 	return errors.Join(errs...)
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Listen           Listen            `doc:"Addresses to serve on."`
 	Log              Log               `doc:"Log lines on standard error."`
 	Metrics          Metrics           `doc:"What /metrics shows."`
+	Traces           Traces            `doc:"Which traces are made and where they go, see docs/traces.md."`
 	Namespaces       []string          `doc:"Namespaces to register at start when they do not exist."`
 	SearchAttributes map[string]string `doc:"Custom search attributes (name: type) of the namespaces above; types are Text, Keyword, Int, Double, Bool, Datetime, KeywordList."`
 	Search           Search            `doc:"Several stores of search records at once, instead of visibility, and what search looks at inside runs."`
@@ -98,6 +99,7 @@ func (c *Config) Validate() error {
 		c.validateSearchAttributes(),
 		c.validateCallbacks(),
 		c.Search.validate(),
+		c.Traces.validate(),
 		c.Limits.validate(),
 	)
 }

@@ -74,32 +74,36 @@ type Limits struct {
 	OutboundFailuresMax         int           `default:"6" unit:"calls" doc:"Calls in a row that may fail before their destination is left alone for outbound_pause."`
 	OutboundPause               time.Duration `default:"1m" unit:"time" doc:"How long a destination that fails is left alone before one call tries it again."`
 
-	TaskPollMax             time.Duration `default:"60s" unit:"time" key:"matching.longPollExpirationInterval" doc:"Longest poll for a task: proxies cut idle calls at about a minute."`
-	LongPollMax             time.Duration `default:"20s" unit:"time" key:"history.longPollExpirationInterval" doc:"Longest wait for history or an update's outcome in one call."`
-	SyncMatchWait           time.Duration `default:"200ms" unit:"time" key:"matching.syncMatchWaitDuration" doc:"How long a task waits for a poller in memory before it goes to the durable backlog."`
-	QueryPollerWindow       time.Duration `default:"20s" unit:"time" key:"matching.queryPollerUnavailableWindow" doc:"A query fails at once when nobody polled its queue for so long."`
-	StickyPollerWindow      time.Duration `default:"10s" unit:"time" doc:"A sticky queue counts as dead when nobody polled it for so long."`
-	PollerHistory           time.Duration `default:"5m" unit:"time" key:"matching.PollerHistoryTTL" doc:"How long a poller is shown after its last poll, and a task queue without use stays in memory."`
-	BacklogBatchMax         int           `default:"1000" unit:"tasks" key:"matching.maxTaskBatchSize" doc:"Tasks written to the backlog, or deleted, in one statement: twice as fast as a hundred, and still a matter of milliseconds."`
-	BacklogReadMax          int           `default:"1000" unit:"tasks" key:"matching.getTasksBatchSize" doc:"Tasks read from a backlog at once: bounds memory."`
-	WorkerHistory           time.Duration `default:"5m" unit:"time" key:"matching.workerRegistryEntryTTL" doc:"How long a worker is shown after its last heartbeat."`
-	WorkersMax              int           `default:"1000000" unit:"workers" key:"matching.workerRegistryMaxEntries" doc:"Workers remembered by a node; beyond it the one heard of least recently is forgotten."`
-	WorkersBytesMax         int           `default:"1GiB" unit:"bytes" doc:"Memory for workers remembered by a node, roughly; beyond it the one heard of least recently is forgotten."`
-	WorkerBytesMax          int           `default:"16KiB" unit:"bytes" doc:"One heartbeat of a worker: a usual one has about 1 KiB."`
-	LanesMax                int           `default:"4096" unit:"keys" doc:"Priorities and fairness keys with waiting tasks that one task queue keeps apart: bounds memory; further keys share what is left."`
-	WeightOverridesMax      int           `default:"1000" unit:"keys" doc:"Fairness keys of one task queue whose weight is set by UpdateTaskQueueConfig: one record holds them."`
-	ReasonBytesMax          int           `default:"1000" unit:"bytes" doc:"Reason given with a change of a task queue's configuration."`
-	HistoryPageMax          int           `default:"256" unit:"events" key:"limit.historyMaxPageSize" doc:"Events of one page of history; larger pages are cut."`
-	VisibilityPageMax       int           `default:"1000" unit:"rows" key:"frontend.visibilityMaxPageSize" doc:"Runs or workers of one page of a list; larger pages are cut."`
-	RetentionMin            time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`
-	CacheRunsMax            int           `default:"20000" unit:"runs" key:"history.hostLevelCacheMaxSize" doc:"Runs kept in memory, so that the next call on one reads nothing from the store."`
-	CacheBytesMax           int           `default:"32MiB" unit:"bytes" key:"history.hostLevelCacheMaxSizeBytes" doc:"Estimated size of the runs kept in memory; the process takes a multiple of it, with room for garbage."`
-	RetentionSweep          time.Duration `default:"5m" unit:"time" doc:"Least time between two looks for closed runs whose retention is over; a store that takes long to look through is looked through less often."`
-	RequestsPerSecond       int           `default:"100000" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second, bursts of twice that: above what a node can do, so that it is the operator who draws a line."`
-	NamespacePerSecond      int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
-	VisibilityPerSec        int           `default:"100" unit:"units/s" key:"frontend.namespaceRPS.visibility" doc:"What lists and counts of one namespace may cost a node a second: a list or a question for one id is 1 unit, a count or a look inside texts 5. One that is let in pays its whole price."`
-	VisibilityQueryTimeout  time.Duration `default:"10s" unit:"time" doc:"Longest time of one list or count; the store is told to stop then."`
-	VisibilityFreshWait     time.Duration `default:"5s" unit:"time" doc:"Longest wait of a search that asks for what its caller was told of before (perdure-visibility-fresh); a store that is further behind is not to hold callers."`
+	TaskPollMax            time.Duration `default:"60s" unit:"time" key:"matching.longPollExpirationInterval" doc:"Longest poll for a task: proxies cut idle calls at about a minute."`
+	LongPollMax            time.Duration `default:"20s" unit:"time" key:"history.longPollExpirationInterval" doc:"Longest wait for history or an update's outcome in one call."`
+	SyncMatchWait          time.Duration `default:"200ms" unit:"time" key:"matching.syncMatchWaitDuration" doc:"How long a task waits for a poller in memory before it goes to the durable backlog."`
+	QueryPollerWindow      time.Duration `default:"20s" unit:"time" key:"matching.queryPollerUnavailableWindow" doc:"A query fails at once when nobody polled its queue for so long."`
+	StickyPollerWindow     time.Duration `default:"10s" unit:"time" doc:"A sticky queue counts as dead when nobody polled it for so long."`
+	PollerHistory          time.Duration `default:"5m" unit:"time" key:"matching.PollerHistoryTTL" doc:"How long a poller is shown after its last poll, and a task queue without use stays in memory."`
+	BacklogBatchMax        int           `default:"1000" unit:"tasks" key:"matching.maxTaskBatchSize" doc:"Tasks written to the backlog, or deleted, in one statement: twice as fast as a hundred, and still a matter of milliseconds."`
+	BacklogReadMax         int           `default:"1000" unit:"tasks" key:"matching.getTasksBatchSize" doc:"Tasks read from a backlog at once: bounds memory."`
+	WorkerHistory          time.Duration `default:"5m" unit:"time" key:"matching.workerRegistryEntryTTL" doc:"How long a worker is shown after its last heartbeat."`
+	WorkersMax             int           `default:"1000000" unit:"workers" key:"matching.workerRegistryMaxEntries" doc:"Workers remembered by a node; beyond it the one heard of least recently is forgotten."`
+	WorkersBytesMax        int           `default:"1GiB" unit:"bytes" doc:"Memory for workers remembered by a node, roughly; beyond it the one heard of least recently is forgotten."`
+	WorkerBytesMax         int           `default:"16KiB" unit:"bytes" doc:"One heartbeat of a worker: a usual one has about 1 KiB."`
+	LanesMax               int           `default:"4096" unit:"keys" doc:"Priorities and fairness keys with waiting tasks that one task queue keeps apart: bounds memory; further keys share what is left."`
+	WeightOverridesMax     int           `default:"1000" unit:"keys" doc:"Fairness keys of one task queue whose weight is set by UpdateTaskQueueConfig: one record holds them."`
+	ReasonBytesMax         int           `default:"1000" unit:"bytes" doc:"Reason given with a change of a task queue's configuration."`
+	HistoryPageMax         int           `default:"256" unit:"events" key:"limit.historyMaxPageSize" doc:"Events of one page of history; larger pages are cut."`
+	VisibilityPageMax      int           `default:"1000" unit:"rows" key:"frontend.visibilityMaxPageSize" doc:"Runs or workers of one page of a list; larger pages are cut."`
+	RetentionMin           time.Duration `default:"1h" unit:"time" key:"system.namespaceMinRetentionLocal" doc:"Least retention of a namespace: closed runs must be seen before they go."`
+	CacheRunsMax           int           `default:"20000" unit:"runs" key:"history.hostLevelCacheMaxSize" doc:"Runs kept in memory, so that the next call on one reads nothing from the store."`
+	CacheBytesMax          int           `default:"32MiB" unit:"bytes" key:"history.hostLevelCacheMaxSizeBytes" doc:"Estimated size of the runs kept in memory; the process takes a multiple of it, with room for garbage."`
+	RetentionSweep         time.Duration `default:"5m" unit:"time" doc:"Least time between two looks for closed runs whose retention is over; a store that takes long to look through is looked through less often."`
+	RequestsPerSecond      int           `default:"100000" unit:"calls/s" key:"frontend.rps" doc:"Calls a node takes a second, bursts of twice that: above what a node can do, so that it is the operator who draws a line."`
+	NamespacePerSecond     int           `default:"100000" unit:"calls/s" key:"frontend.namespaceRPS" doc:"Calls a node takes a second for one namespace, bursts of twice that."`
+	VisibilityPerSec       int           `default:"100" unit:"units/s" key:"frontend.namespaceRPS.visibility" doc:"What lists and counts of one namespace may cost a node a second: a list or a question for one id is 1 unit, a count or a look inside texts 5. One that is let in pays its whole price."`
+	VisibilityQueryTimeout time.Duration `default:"10s" unit:"time" doc:"Longest time of one list or count; the store is told to stop then."`
+	VisibilityFreshWait    time.Duration `default:"5s" unit:"time" doc:"Longest wait of a search that asks for what its caller was told of before (perdure-visibility-fresh); a store that is further behind is not to hold callers."`
+	TraceSpansMax          int           `default:"2000" unit:"spans" doc:"Spans of one run's trace: back ends cannot show more. What failed stays, then what took longest."`
+	TraceQueueMax          int           `default:"4096" unit:"spans" doc:"Spans that wait for the collector in memory; what goes over is dropped, since workflows do not wait for traces."`
+	TraceRunsMax           int           `default:"1024" unit:"runs" doc:"Closed runs that wait in memory for their traces to be made; what goes over gets none."`
+
 	VisibilityViewsMax      int           `default:"1000" unit:"views" doc:"Saved filters of one namespace: a list shows all of them."`
 	VisibilityViewBytesMax  int           `default:"32KiB" unit:"bytes" doc:"One saved filter with its description: it is one record."`
 	VisibilityQueueMax      int           `default:"10000" unit:"runs" doc:"Runs whose records wait in memory for one store of search records; what finds no room is read from the log later."`

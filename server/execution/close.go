@@ -214,6 +214,9 @@ func (t *transition) continueWith(next *continuation) {
 	fresh := &State{
 		NamespaceID: t.s.NamespaceID, WorkflowID: t.s.WorkflowID, RunID: next.runID, RequestID: t.env.NewID(), NextEventID: 1,
 	}
+	if t.env.Traced {
+		fresh.Origin = storedOrigin(t.s.ComesFrom().Next(t.s.RunID), next.started.Header)
+	}
 	d := startRun(fresh, &historypb.HistoryEvent{Links: t.s.Started.GetLinks()}, next.started, nil, t.env)
 	t.next = &d
 }

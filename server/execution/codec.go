@@ -13,6 +13,8 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"perdure/server/spans"
 )
 
 // The stored form of a state is a protobuf-encoded record without a schema
@@ -154,6 +156,9 @@ func (s *State) encodeIdentity(e *encoder) {
 	e.text(4, s.RequestID)
 	e.time(9, s.StartTime)
 	e.time(10, s.ExecutionTime)
+	if s.Origin != (spans.Origin{}) {
+		e.text(75, string(s.Origin.Pack()))
+	}
 }
 
 func (s *State) encodeProgress(e *encoder) {
@@ -378,6 +383,12 @@ func (s *State) decodeIdentity(field protowire.Number, v value) bool {
 		s.StartTime = v.time()
 	case 10:
 		s.ExecutionTime = v.time()
+	case 75:
+		origin, ok := spans.Unpack(v.bytes)
+		if !ok {
+			v.fail(ErrCorrupt)
+		}
+		s.Origin = origin
 	case 11:
 		s.CloseTime = v.time()
 	case 12:

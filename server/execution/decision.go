@@ -22,6 +22,8 @@ type Env struct {
 	Namespace Namespace
 	// Routes tells which versions of workers serve which queues; nil: there are none.
 	Routes *deployment.Table
+	// Traced tells that somebody makes traces, so that runs remember whence they come.
+	Traced bool
 }
 
 // Namespace is what the core needs to know of the run's namespace.

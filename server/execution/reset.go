@@ -31,7 +31,7 @@ type Reset struct {
 // Fork decides the first transition of the run that a reset creates.
 func Fork(c Reset, base *State, env Env) (Decision, error) {
 	s := Rebuild(base.NamespaceID, base.WorkflowID, c.RunID, base.RequestID, copyEvents(c.Prefix))
-	s.ResetRequestID = c.RequestID
+	s.ResetRequestID, s.Origin = c.RequestID, base.Origin
 	if err := c.mayFork(s); err != nil {
 		return Decision{}, err
 	}

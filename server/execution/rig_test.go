@@ -59,7 +59,7 @@ func newRig(t require.TestingT) *rig {
 
 func (r *rig) env() Env {
 	return Env{
-		Now: r.now, Limits: r.limits, Routes: r.routes,
+		Now: r.now, Limits: r.limits, Routes: r.routes, Traced: true,
 		Namespace: Namespace{ID: "ns-id", Name: "ns", Retention: 24 * time.Hour, SearchAttributes: attr.Types{"City": enumspb.INDEXED_VALUE_TYPE_KEYWORD}, Look: r.look,
 			BadBinaries: map[string]*namespacepb.BadBinaryInfo{"bad": {Reason: "breaks"}}},
 		NewID: func() string {
@@ -121,7 +121,7 @@ func (r *rig) following() *rig {
 func (r *rig) laws() {
 	require.NoError(r.t, Check(r.s))
 	require.NoError(r.t, Verify(r.s, r.history))
-	spanstest.RequireTree(r.t, spans.Build(spans.Run{WorkflowID: "w", RunID: r.s.RunID, Until: r.now}, r.history))
+	spanstest.RequireTree(r.t, spans.Build(spans.Run{WorkflowID: "w", RunID: r.s.RunID, Until: r.now, Origin: r.s.Origin}, r.history))
 	r.roundTrip()
 }
 

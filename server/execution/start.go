@@ -14,6 +14,7 @@ import (
 	"perdure/server/activity"
 	"perdure/server/deployment"
 	"perdure/server/match"
+	"perdure/server/spans"
 )
 
 // Start asks for a new run of a workflow.
@@ -31,6 +32,8 @@ type Start struct {
 	Eager bool
 	// Inherit is what the run gets of the versioning of its parent.
 	Inherit Inheritance
+	// Origin is the span that the run comes from; zero: of none that anybody keeps.
+	Origin spans.Origin
 }
 
 // Parent is what a child knows of the run that started it.
@@ -50,7 +53,7 @@ func Begin(c Start, env Env) (Decision, error) {
 	c.Eager = c.Eager && c.mayStartHere(env)
 	s := &State{
 		NamespaceID: env.Namespace.ID, WorkflowID: c.Request.WorkflowId, RunID: c.RunID,
-		RequestID: c.Request.RequestId, NextEventID: 1,
+		RequestID: c.Request.RequestId, NextEventID: 1, Origin: storedOrigin(c.Origin, c.Request.Header),
 	}
 	e := &historypb.HistoryEvent{Links: c.Request.Links, UserMetadata: c.Request.UserMetadata}
 	d := startRun(s, e, startedAttributes(c, env), &c, env)
@@ -93,6 +96,14 @@ func startedAttributes(c Start, env Env) *historypb.WorkflowExecutionStartedEven
 		started.RootWorkflowExecution = p.Root
 	}
 	return started
+}
+
+// storedOrigin is what has to be stored of where a run comes from: nothing when its first event tells.
+func storedOrigin(o spans.Origin, h *commonpb.Header) spans.Origin {
+	if !o.Sampled() || spans.FromHeader(h).Sampled() {
+		return spans.Origin{}
+	}
+	return o
 }
 
 // mayStartHere tells whether the caller's worker is of the version that the queue would choose.

@@ -11,6 +11,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"perdure/server/match"
+	"perdure/server/spans"
 )
 
 // State is one run. A State that a Decision returned is never changed again:
@@ -23,6 +24,10 @@ type State struct {
 	RequestID string
 	// ResetRequestID is the one of the reset that created the run.
 	ResetRequestID string
+
+	// Origin is the span that the run comes from, when its caller keeps a trace
+	// and history does not tell.
+	Origin spans.Origin
 
 	// Version counts transitions. It orders visibility records and guards the stored row.
 	Version     int64
@@ -300,6 +305,9 @@ func (s *State) RunExpirationTime() time.Time {
 	}
 	return end
 }
+
+// ComesFrom is the span that the run comes from, as its state or its first event tells.
+func (s *State) ComesFrom() spans.Origin { return spans.OriginOf(s.Origin, s.StartedAttributes()) }
 
 // KnowsRequest tells whether a start with the request id was answered with this run.
 func (s *State) KnowsRequest(id string) bool { return s.Requests.get(id) != nil }

@@ -18,6 +18,7 @@ import (
 
 	"perdure/server/deployment"
 	"perdure/server/match"
+	"perdure/server/spans"
 )
 
 // TestTranscripts runs the stories in testdata. Each step is one command; what
@@ -253,8 +254,13 @@ func startOf(a args) Start {
 	if a.has("parent") {
 		c.Parent = &Parent{Namespace: "ns", NamespaceID: "ns-id", Execution: execution(a["parent"], "parent-run"), InitiatedEventID: 5, Root: execution(a["parent"], "parent-run")}
 	}
+	if a.has("origin") {
+		c.Origin = spans.Origin{Context: spans.ParseContext(traceparent, "vendor=1")}
+	}
 	return c
 }
+
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 func updateRequest(id string) *updatepb.Request {
 	return &updatepb.Request{Meta: &updatepb.Meta{UpdateId: id, Identity: "client"}, Input: &updatepb.Input{Name: "change"}}

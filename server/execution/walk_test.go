@@ -28,7 +28,7 @@ func newWalker(t require.TestingT, pick func(n int) int) *walker {
 	w.limits.HistoryEvents = 120
 	w.limits.BlobBytes = 400
 	start := args{}
-	for _, option := range []string{"run-timeout=40s", "execution-timeout=2m", "attempts=3 initial=1s", "delay=5s", "cron=@every_1m", "signal=hi", "update=u1", "parent=p", "eager", "callbacks=one,two", "task-timeout=3s"} {
+	for _, option := range []string{"run-timeout=40s", "execution-timeout=2m", "attempts=3 initial=1s", "delay=5s", "cron=@every_1m", "signal=hi", "update=u1", "parent=p", "eager", "callbacks=one,two", "task-timeout=3s", "origin"} {
 		if w.chance(6) {
 			for key, value := range lineArgs(strings.Fields(option)) {
 				start[key] = value

@@ -21,13 +21,17 @@ import (
 
 // chain lists the interceptors, outermost first.
 func (f *Frontend) chain() []grpc.UnaryServerInterceptor {
-	return []grpc.UnaryServerInterceptor{
+	chain := []grpc.UnaryServerInterceptor{
 		f.telemetry,        // sees the final status, errors and panics included
 		f.mapErrors,        // recover, one gRPC status with details
 		f.resolveNamespace, // name or task token to *cluster.Namespace in the context
 		f.limitRate,
 		f.checkClient,
 	}
+	if f.tracer != nil {
+		chain = append([]grpc.UnaryServerInterceptor{f.tracer}, chain...)
+	}
+	return chain
 }
 
 // methodName is the short name of an RPC.

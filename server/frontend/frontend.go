@@ -21,6 +21,7 @@ import (
 	"perdure/server/namespace"
 	"perdure/server/nexus"
 	"perdure/server/searchpb"
+	"perdure/server/spans"
 	"perdure/server/views"
 	"perdure/visibility"
 )
@@ -56,6 +57,10 @@ type Config struct {
 	// Fresh waits until all that callers were told of before can be found, when a
 	// search asks for it; nil: it always can.
 	Fresh func(ctx context.Context) error
+	// Tracer is put around every call; nil: none.
+	Tracer grpc.UnaryServerInterceptor
+	// TraceOrigin tells what is stored with a run of the span that it comes from; nil: nothing.
+	TraceOrigin func(ctx context.Context, ns *cluster.Namespace, workflowID, runID string) (spans.Origin, error)
 	// NamespaceDeleted is told when there is something to reclaim; nil: nobody is.
 	NamespaceDeleted func()
 }
@@ -93,6 +98,8 @@ type Frontend struct {
 	polls       *pollGate
 	health      *health.Server
 
+	tracer           grpc.UnaryServerInterceptor
+	traceOrigin      func(ctx context.Context, ns *cluster.Namespace, workflowID, runID string) (spans.Origin, error)
 	namespaceDeleted func()
 	fresh            func(ctx context.Context) error
 
@@ -126,6 +133,8 @@ func New(c Config) *Frontend {
 		polls:       newPollGate(c.ConcurrentLongPollsMax),
 		health:      newHealth(),
 		fresh:       c.Fresh,
+		tracer:      c.Tracer,
+		traceOrigin: c.TraceOrigin,
 	}
 	if f.namespaceDeleted = c.NamespaceDeleted; f.namespaceDeleted == nil {
 		f.namespaceDeleted = func() {}

@@ -33,7 +33,7 @@ type HTTPConfig struct {
 }
 
 // forwardedHeaders are passed to the services under their own names.
-var forwardedHeaders = []string{"Authorization", "Authorization-Extras", "X-Forwarded-For", "Client-Name", "Client-Version", "Perdure-Visibility-Fresh"}
+var forwardedHeaders = []string{"Authorization", "Authorization-Extras", "X-Forwarded-For", "Client-Name", "Client-Version", "Perdure-Visibility-Fresh", "Traceparent", "Tracestate"}
 
 // httpTimeout bounds a request that brings no timeout of its own. A long poll
 // ends before it.

@@ -51,9 +51,25 @@ func (f *Frontend) trace(ctx context.Context, client workflowservice.WorkflowSer
 	if err != nil {
 		return nil, err
 	}
+	origin, err := f.originOf(ctx, namespace, execution)
+	if err != nil {
+		return nil, err
+	}
 	return spans.MarshalJSON(spans.Build(spans.Run{
 		Namespace: namespace, WorkflowID: execution.GetWorkflowId(), RunID: execution.GetRunId(), Until: f.clock.Now(),
+		Origin: origin, SpansMax: f.limits.TraceSpansMax,
 	}, events))
+}
+
+func (f *Frontend) originOf(ctx context.Context, namespace string, execution *commonpb.WorkflowExecution) (spans.Origin, error) {
+	if f.traceOrigin == nil {
+		return spans.Origin{}, nil
+	}
+	ns, err := f.namespaces.ByName(ctx, namespace)
+	if err != nil {
+		return spans.Origin{}, err
+	}
+	return f.traceOrigin(ctx, ns, execution.GetWorkflowId(), execution.GetRunId())
 }
 
 func wholeHistory(ctx context.Context, client workflowservice.WorkflowServiceClient, namespace string, execution *commonpb.WorkflowExecution) ([]*historypb.HistoryEvent, error) {

@@ -366,6 +366,7 @@ func (e *Engine) noteCommitted(g *group) {
 		ch.mark(now)
 		if status := ch.state.Status; status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && ch.visibility {
 			e.countClosed(ch.state, ch.entry.workflow.NamespaceID)
+			e.traceClosed(ch.entry, ch.state)
 			ch.entry.shard.retire(ch.entry, now)
 		}
 	}

@@ -139,8 +139,8 @@ func (e *Engine) sendStart(ctx context.Context, ns *cluster.Namespace, en *entry
 		parent: &execution.Parent{
 			Namespace: ns.Name, NamespaceID: ns.ID, Execution: parent.Execution(), InitiatedEventID: child.InitiatedEventID, Root: parent.Root(),
 		},
-		inherit: inherit,
-		reuse:   a.WorkflowIdReusePolicy, conflict: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, kind: "child",
+		inherit: inherit, origin: e.originOfChild(parent, child),
+		reuse: a.WorkflowIdReusePolicy, conflict: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, kind: "child",
 	})
 	var exists *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &exists) {

@@ -37,6 +37,7 @@ type Config struct {
 	Deployments cluster.Deployments
 	// Looks are what search may look at inside runs, by the name of their namespace; * is for the others.
 	Looks   map[string]inside.Look
+	Traces  Traces // nil: nothing is traced
 	Limits  execution.Limits
 	Logger  *slog.Logger
 	Metrics *metrics.Registry
@@ -122,6 +123,9 @@ type Engine struct {
 	refreshes *refreshes
 	feeds     []*feed
 
+	closedRuns chan closedRun // whose traces are to be made
+	tracing    sync.WaitGroup // counts them
+
 	mu     sync.RWMutex
 	shards []*shard // in order of their slots
 
@@ -151,6 +155,9 @@ func New(cfg Config) (*Engine, error) {
 	e.committer = newCommitter(e)
 	e.lookups = newLookups(cfg.Store)
 	e.refreshes = newRefreshes(cfg.RecordRefresh)
+	if cfg.Traces != nil {
+		e.closedRuns = make(chan closedRun, cfg.Traces.RunsMax())
+	}
 	for _, f := range cfg.Feeds {
 		e.feeds = append(e.feeds, newFeed(e, f))
 	}
@@ -169,6 +176,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	e.spawn(e.renewLoop)
 	e.spawn(e.refreshLoop)
+	if e.cfg.Traces != nil {
+		e.spawn(e.traceLoop)
+	}
 	for _, f := range e.feeds {
 		e.spawn(f.run)
 	}
@@ -219,6 +229,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if len(leases) > 0 {
 		failed = errors.Join(failed, e.cfg.Store.Release(ctx, leases))
 	}
+	e.finishTraces(ctx)
 	e.stop()
 	e.spawning.Lock()
 	e.stopped = true
@@ -276,7 +287,7 @@ func (e *Engine) env(ns *cluster.Namespace) execution.Env {
 		look = *allowed
 	}
 	return execution.Env{
-		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits, Routes: e.routes(ns.ID),
+		Now: time.Now().UTC(), NewID: newID, Limits: e.cfg.Limits, Routes: e.routes(ns.ID), Traced: e.cfg.Traces != nil,
 		Namespace: execution.Namespace{
 			ID: ns.ID, Name: ns.Name, Retention: ns.Retention, SearchAttributes: ns.SearchAttributes, AttributeKeys: ns.AttributeKeys, BadBinaries: ns.BadBinaries, Look: look,
 		},

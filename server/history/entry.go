@@ -100,13 +100,13 @@ func (e *Engine) doTask(ctx context.Context, en *entry, c execution.Command, tas
 	case task != nil && len(en.starts) > 0 && errors.Is(err, execution.ErrStale):
 		err = cluster.ErrUnsettledTask
 	}
-	t := en.ticket
+	t, state := en.ticket, en.state
 	en.mu.Unlock()
 	if after != nil {
 		after()
 	}
 	// An error, too, may tell of a state that is not durable yet.
-	if waitErr := t.wait(ctx); waitErr != nil {
+	if waitErr := waitFor(ctx, t, state, c); waitErr != nil {
 		return execution.Decision{}, waitErr
 	}
 	if remembered != nil {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"perdure/server/callspan"
 	"perdure/server/cluster"
 	"perdure/server/execution"
 )
@@ -76,6 +77,7 @@ func (e *Engine) history(ctx context.Context, en *entry, req *workflowservice.Ge
 		return nil, err
 	}
 	token.RunID = en.runID
+	concerns(callspan.From(ctx), state, nil)
 	if closeOnly {
 		return e.closeEvent(ctx, en, state, req.WaitNewEvent, token)
 	}

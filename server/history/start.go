@@ -9,9 +9,11 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"perdure/server/callspan"
 	"perdure/server/cluster"
 	"perdure/server/execution"
 	"perdure/server/metrics"
+	"perdure/server/spans"
 	"perdure/server/store"
 )
 
@@ -25,7 +27,8 @@ type starting struct {
 	reuse    enumspb.WorkflowIdReusePolicy
 	conflict enumspb.WorkflowIdConflictPolicy
 	kind     string
-	lease    store.Lease // under which the workflow's runs were looked up
+	origin   spans.Origin // of the caller; zero: it keeps no trace
+	lease    store.Lease  // under which the workflow's runs were looked up
 }
 
 // begun is the answer to a start.
@@ -108,6 +111,9 @@ func conflictOf(p enumspb.WorkflowIdConflictPolicy) enumspb.WorkflowIdConflictPo
 
 // start creates a run or finds the one that the policies name, and waits until it is durable.
 func (e *Engine) start(ctx context.Context, ns *cluster.Namespace, p starting) (*begun, error) {
+	if p.parent == nil {
+		p.origin = callspan.From(ctx).Caller()
+	}
 	for {
 		b, err := e.tryStart(ctx, ns, p)
 		if err == errEvicted {
@@ -131,9 +137,9 @@ func (e *Engine) start(ctx context.Context, ns *cluster.Namespace, p starting) (
 // settle waits until the run that answers a start is durable.
 func (e *Engine) settle(ctx context.Context, b *begun) error {
 	b.entry.mu.Lock()
-	t := b.entry.ticket
+	t, state := b.entry.ticket, b.entry.state
 	b.entry.mu.Unlock()
-	return t.wait(ctx)
+	return waitFor(ctx, t, state, nil)
 }
 
 // tryStart decides a start. With an error it may return the run that is the reason.
@@ -310,7 +316,8 @@ func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *endi
 func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) (*begun, error) {
 	d, err := execution.Begin(execution.Start{
 		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent, Inherit: p.inherit,
-		Eager: p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
+		Origin: p.origin,
+		Eager:  p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
 	}, e.env(ns))
 	if err != nil {
 		return nil, err

@@ -24,7 +24,10 @@ var (
 		Help: "Time one scrape took: gauges read, everything written out."})
 	// TraceSpans counts spans.
 	TraceSpans = counter[Outcome](Def{Domain: Process, Name: "perdure_trace_spans_total", Unit: "spans",
-		Help: "Spans handed to the trace collector, by outcome (exported, failed)."})
+		Help: "Spans made for the trace collector, by outcome (exported, failed, dropped since too many waited)."})
+	// TraceRuns counts closed runs whose spans are made.
+	TraceRuns = counter[Reason](Def{Domain: Process, Name: "perdure_trace_runs_total", Unit: "runs",
+		Help: "Closed runs whose trace is made, by the reason to keep it (joined to its caller's, failed, slow, share), and those of them that were dropped since too many waited or their history could not be read."})
 	// LogEvents counts log lines.
 	LogEvents = counter[Level](Def{Domain: Process, Name: "perdure_log_events_total", Unit: "lines",
 		Help: "Log lines written, by level."})

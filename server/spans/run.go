@@ -51,6 +51,35 @@ func OriginOf(stored Origin, started *historypb.WorkflowExecutionStartedEventAtt
 // Joined tells whether the run belongs to the trace of its caller.
 func (o Origin) Joined() bool { return o.Sampled() && !o.Follows }
 
+// originBytes are those of a packed origin before its tracestate.
+const originBytes = 25
+
+// followsBit is set in the byte of the flags; no flag of a trace context has it.
+const followsBit = 0x80
+
+// Pack is the origin as it is stored: 25 bytes and the tracestate.
+func (o Origin) Pack() []byte {
+	b := make([]byte, 0, originBytes+len(o.State))
+	b = append(b, o.Trace[:]...)
+	b = append(b, o.Span[:]...)
+	flags := o.Flags &^ followsBit
+	if o.Follows {
+		flags |= followsBit
+	}
+	return append(append(b, flags), o.State...)
+}
+
+// Unpack reads what Pack wrote; false for other bytes.
+func Unpack(b []byte) (Origin, bool) {
+	if len(b) < originBytes {
+		return Origin{}, false
+	}
+	o := Origin{Context: Context{Flags: b[24] &^ followsBit, State: string(b[originBytes:])}, Follows: b[24]&followsBit != 0}
+	copy(o.Trace[:], b)
+	copy(o.Span[:], b[16:])
+	return o, true
+}
+
 // Of is the context of the whole run's span.
 func (o Origin) Of(runID string) Context {
 	c := Context{Trace: RunTrace(runID), Span: Root(runID), Flags: flagSampled}

@@ -172,6 +172,17 @@ func TestOriginsGoOn(t *testing.T) {
 	require.Zero(t, spans.Origin{}.Child("r", 7))
 }
 
+func TestOriginsArePacked(t *testing.T) {
+	for _, o := range []spans.Origin{{Context: callerContext}, {Context: callerContext, Follows: true}, {Context: spans.Context{Trace: callerContext.Trace, Span: callerContext.Span, Flags: 3, State: "vendor=1"}}} {
+		back, ok := spans.Unpack(o.Pack())
+		require.True(t, ok)
+		require.Equal(t, o, back)
+	}
+	require.Len(t, spans.Origin{Context: callerContext}.Pack(), 25)
+	_, ok := spans.Unpack(make([]byte, 24))
+	require.False(t, ok)
+}
+
 func TestRulesKeepWhatMatters(t *testing.T) {
 	rules := spans.Rules{Failures: true, Slow: time.Second, Share: 0.25}
 	completed := spans.Ended{Status: enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED}

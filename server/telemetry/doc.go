@@ -1,3 +1,3 @@
 // Package telemetry sets up what a process tells about itself: log lines with
-// trace ids, traces by OTLP, and the metrics port.
+// trace ids, and the metrics port.
 package telemetry

@@ -44,13 +44,13 @@ func span(s *spans.Span) *tracepb.Span {
 		p.Flags = spans.FlagsRemote
 	}
 	if s.Pending {
-		p.Attributes = append(p.Attributes, attribute(spans.Attribute{Key: spans.PendingKey, Value: true}))
+		p.Attributes = append(p.Attributes, keyValue(spans.Attribute{Key: spans.PendingKey, Value: true}))
 	}
 	for _, e := range s.Events {
 		p.Events = append(p.Events, &tracepb.Span_Event{TimeUnixNano: uint64(e.Time.UnixNano()), Name: e.Name, Attributes: attributes(e.Attributes)})
 	}
 	for _, l := range s.Links {
-		p.Links = append(p.Links, &tracepb.Span_Link{TraceId: l.Trace[:], SpanId: l.Span[:], Attributes: []*commonpb.KeyValue{attribute(spans.Attribute{Key: spans.RelationKey, Value: l.Relation})}})
+		p.Links = append(p.Links, &tracepb.Span_Link{TraceId: l.Trace[:], SpanId: l.Span[:], Attributes: []*commonpb.KeyValue{keyValue(spans.Attribute{Key: spans.RelationKey, Value: l.Relation})}})
 	}
 	return p
 }
@@ -58,12 +58,12 @@ func span(s *spans.Span) *tracepb.Span {
 func attributes(list []spans.Attribute) []*commonpb.KeyValue {
 	out := make([]*commonpb.KeyValue, len(list))
 	for i, a := range list {
-		out[i] = attribute(a)
+		out[i] = keyValue(a)
 	}
 	return out
 }
 
-func attribute(a spans.Attribute) *commonpb.KeyValue {
+func keyValue(a spans.Attribute) *commonpb.KeyValue {
 	value := &commonpb.AnyValue{}
 	switch v := a.Value.(type) {
 	case bool:
@@ -82,17 +82,23 @@ const serviceName = "perdure"
 // Send exports spans to a receiver of OTLP over gRPC: host:port, or a URL whose
 // scheme tells whether the connection is encrypted.
 func Send(ctx context.Context, address string, list []spans.Span) error {
-	target := []otlptracegrpc.Option{otlptracegrpc.WithEndpoint(address), otlptracegrpc.WithInsecure()}
-	if strings.Contains(address, "://") {
-		target = []otlptracegrpc.Option{otlptracegrpc.WithEndpointURL(address)}
-	}
-	client := otlptracegrpc.NewClient(target...)
+	client := otlptracegrpc.NewClient(target(address)...)
 	if err := client.Start(ctx); err != nil {
 		return fmt.Errorf("connect to %s: %w", address, err)
 	}
 	resource := &resourcepb.Resource{Attributes: attributes([]spans.Attribute{{Key: "service.name", Value: serviceName}})}
 	err := upload(ctx, client, resource, list)
 	return errors.Join(err, client.Stop(ctx))
+}
+
+func target(address string) []otlptracegrpc.Option {
+	switch {
+	case address == "":
+		return nil // the standard variables tell
+	case strings.Contains(address, "://"):
+		return []otlptracegrpc.Option{otlptracegrpc.WithEndpointURL(address)}
+	}
+	return []otlptracegrpc.Option{otlptracegrpc.WithEndpoint(address), otlptracegrpc.WithInsecure()}
 }
 
 // spansPerMessage keeps messages below the four megabytes that receivers take.

@@ -156,3 +156,11 @@ func (s *site) listed(namespace, query string) []string {
 	}
 	return ids
 }
+
+func (s *site) terminate(namespace, id string) {
+	s.t.Helper()
+	_, err := s.TerminateWorkflowExecution(context.Background(), &workflowservice.TerminateWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
+	})
+	require.NoError(s.t, err)
+}

@@ -40,6 +40,14 @@ func (p recordedPayload) payload() *commonpb.Payload {
 	return &commonpb.Payload{Metadata: metadata, Data: []byte(p.Data)}
 }
 
+func searchAttributes(values map[string]recordedPayload) *commonpb.SearchAttributes {
+	sa := &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
+	for name, value := range values {
+		sa.IndexedFields[name] = value.payload()
+	}
+	return sa
+}
+
 // recordedCall is a line of admin.jsonl: what was asked, and what the reference answered.
 type recordedCall struct {
 	N          int
@@ -290,10 +298,7 @@ func (s *story) after(c *recordedCall) {
 
 func (s *story) start(c *recordedCall) {
 	r := startOf(c.namespace(), c.WorkflowID)
-	r.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}}
-	for name, value := range payloads(s.t, c.SearchAttributes) {
-		r.SearchAttributes.IndexedFields[name] = value.payload()
-	}
+	r.SearchAttributes = searchAttributes(payloads(s.t, c.SearchAttributes))
 	_, err := s.StartWorkflowExecution(s.t.Context(), r)
 	if s.refused(c, err) || c.Listed == nil {
 		return

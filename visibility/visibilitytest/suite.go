@@ -47,6 +47,7 @@ func run(t *testing.T, drawList func(*rapid.T) *query.Query, open func(t *testin
 		"Tokens":         testTokens,
 		"Count":          testCount,
 		"Namespaces":     testNamespaces,
+		"Divisions":      testDivisions,
 		"LargeBatch":     testLargeBatch,
 		"ManyItems":      testManyItems,
 		"Corpus":         testCorpus,

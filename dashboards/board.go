@@ -146,6 +146,7 @@ func variables(l links) []dashboard.VariableModel {
 		sourceVariable("postgres", "PostgreSQL", "grafana-postgresql-datasource"),
 		sourceVariable("elasticsearch", "Elasticsearch", "elasticsearch"),
 		labelVariable("job", "Job", metrics.BuildInfo, "job"),
+		variableOf("sdk_job", "Job of workers", "temporal_worker_start_total", "job"),
 		labelVariable("namespace", "Namespace", metrics.GRPCRequests, "namespace"),
 		labelVariable("task_queue", "Task queue", metrics.BacklogTasks, "task_queue"),
 		labelVariable("store", "Store", metrics.StoreRequests, "store"),
@@ -163,8 +164,12 @@ func sourceVariable(name, label, plugin string) dashboard.VariableModel {
 }
 
 func labelVariable(name, label string, m metric, of string) dashboard.VariableModel {
-	definition := "label_values(" + m.Definition().Name + ", " + of + ")"
-	all := slices.Contains([]string{"job", "namespace", "task_queue", "store"}, name)
+	return variableOf(name, label, m.Definition().Name, of)
+}
+
+func variableOf(name, label, metric, of string) dashboard.VariableModel {
+	definition := "label_values(" + metric + ", " + of + ")"
+	all := slices.Contains([]string{"job", "sdk_job", "namespace", "task_queue", "store"}, name)
 	v := dashboard.VariableModel{
 		Type: dashboard.VariableTypeQuery, Name: name, Label: &label, Datasource: sourceRef("prometheus", "$datasource"),
 		Query: &dashboard.StringOrMap{String: &definition}, Definition: &definition,

@@ -4,6 +4,6 @@ package main
 func boards() []board {
 	return []board{
 		overview, frontend, workflows, activities, history, timers, matching, workers, store, postgresBoard, visibility, outbound, chores, usage,
-		process, telemetry, businessPostgres, businessElastic,
+		process, telemetry, sdkWorkers, businessPostgres, businessElastic,
 	}
 }

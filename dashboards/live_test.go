@@ -30,31 +30,64 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 // liveTimeout bounds each wait for something to show.
 const liveTimeout = 60 * time.Second
 
-// unlit are panels for trouble that this test does not make. Each says why.
-var unlit = map[string]string{
-	"perdure-frontend: Panics":                          "there is no known way to make the server panic",
-	"perdure-telemetry: Overflow":                       "it takes two thousand namespaces",
-	"perdure-telemetry: Spans by outcome":               "no trace collector runs here; the test of server/telemetry counts spans",
-	"perdure-usage: Runs removed":                       "a retention is a day at least; server/worker tests it in virtual time",
-	"perdure-chores: Runs removed":                      "the same",
-	"perdure-chores: Failed attempts":                   "a sweep comes once in some minutes; server/worker tests it in virtual time",
-	"perdure-chores: Round duration":                    "the first round begins after half a minute",
-	"perdure-history: Evictions":                        "it takes twenty thousand runs",
-	"perdure-history: Given up by reason":               "it takes a second server",
-	"perdure-timers: Failed checkpoints":                "a checkpoint comes once in some seconds and is seldom the call that fails",
-	"perdure-postgresql: Since the last vacuum":         "autovacuum comes when it likes",
-	"perdure-visibility: From commit to found":          "only stores that show records later than they take them",
-	"perdure-visibility: Rebuilds":                      "the store is new and small",
-	"perdure-visibility: Compared with a second store":  "there is one store; server tests compare two",
-	"perdure-visibility: Trouble with records":          "batches are seldom the call that fails",
-	"perdure-visibility: Records not taken":             "the same",
-	"perdure-overview: Refused calls":                   "nobody here reaches a rate limit; server/limits_test.go does",
-	"perdure-frontend: Refused by cause":                "the same",
-	"perdure-usage: Part of refused calls":              "the same",
-	"perdure-matching: Queries without a worker":        "a query that nobody takes ends before it is handed over; server/matching tests it",
-	"perdure-workers: Heartbeats missed":                "the shortest would take the test longer than it may",
-	"perdure-workers: Queues without workers":           "pollers are remembered for five minutes",
-	"perdure-business-postgresql: Types that fail most": "its statement is run and may be empty",
+// elsewhere is why a panel is dark here, and where it is not: a file of tests, and what in it is about the panel.
+type elsewhere struct{ why, file, words string }
+
+// stackTest watches a whole stack: two search stores, a trace store, workers with metrics, short retentions, small caches, faults.
+const stackTest = "../compose/local/trouble_test.go"
+
+// unlit are panels for trouble that this test does not make.
+var unlit = map[string]elsewhere{
+	"perdure-frontend: Panics":                         {"a client cannot make the server panic", "../server/frontend/chain_test.go", "func TestPanicIsMaskedAndObserved"},
+	"perdure-telemetry: Overflow":                      {"it takes two thousand namespaces", "../server/metrics/metrics_test.go", `"perdure_metrics_overflow_total"`},
+	"perdure-telemetry: Spans by outcome":              {why: "no trace collector runs here"},
+	"perdure-usage: Runs removed":                      {why: "the least retention is an hour here"},
+	"perdure-chores: Runs removed":                     {why: "the same"},
+	"perdure-chores: Failed attempts":                  {why: "a sweep comes once in some minutes here"},
+	"perdure-chores: Round duration":                   {why: "the first round begins after half a minute"},
+	"perdure-history: Evictions":                       {why: "it takes twenty thousand runs here"},
+	"perdure-history: Given up by reason":              {why: "nobody takes a shard away here"},
+	"perdure-timers: Failed checkpoints":               {why: "a checkpoint is seldom the call that fails in so short a time"},
+	"perdure-visibility: From commit to found":         {why: "PostgreSQL shows records as soon as it takes them"},
+	"perdure-visibility: Rebuilds":                     {why: "the store is new and small"},
+	"perdure-visibility: Compared with a second store": {why: "there is one store here"},
+	"perdure-visibility: Trouble with records":         {why: "batches are seldom the call that fails"},
+	"perdure-visibility: Records not taken":            {why: "the same"},
+	"perdure-overview: Refused calls":                  {why: "nobody reaches a rate limit here"},
+	"perdure-frontend: Refused by cause":               {why: "the same"},
+	"perdure-usage: Part of refused calls":             {why: "the same"},
+	"perdure-workers: Heartbeats missed":               {why: "activities here send none"},
+}
+
+// stackBoards are boards whose data only the whole stack has: that test wants all their panels.
+var stackBoards = map[string]string{
+	"perdure-sdk-workers":            "../compose/local/stack_test.go",
+	"perdure-business-elasticsearch": "../compose/local/stack_test.go",
+}
+
+// TestDarkPanelsAreLitElsewhere: no panel is dark in all tests.
+func TestDarkPanelsAreLitElsewhere(t *testing.T) {
+	panels := map[string]bool{}
+	for _, b := range boards() {
+		for _, p := range b.panels() {
+			panels[b.uid+": "+p.title] = true
+		}
+	}
+	for name, e := range unlit {
+		require.True(t, panels[name], "%s: there is no such panel", name)
+		require.NotEmpty(t, e.why, name)
+		if e.file == "" {
+			e.file, e.words = stackTest, `"`+name+`": `
+		}
+		text, err := os.ReadFile(e.file)
+		require.NoError(t, err)
+		require.Contains(t, string(text), e.words, name)
+	}
+	for board, file := range stackBoards {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, strings.Contains(string(text), board) || strings.Contains(string(text), "requireElasticPanels("), board)
+	}
 }
 
 // TestEveryPanelOnARealPrometheus watches a server at work, well and unwell, and asks what every panel and rule asks.
@@ -190,7 +223,7 @@ func requirePanels(t *testing.T, form, prometheus string, wanted func(panel) boo
 		for _, p := range b.panels() {
 			name := b.uid + ": " + p.title
 			for i, q := range p.queries {
-				if wanted(p) && unlit[name] == "" {
+				if wanted(p) && unlit[name].why == "" && stackBoards[b.uid] == "" {
 					missing[fmt.Sprintf("%s (%d)", name, i)] = filled(q.expr)
 				}
 			}

@@ -82,6 +82,16 @@ func catalogue() map[string]known {
 		}
 		all[name] = known{labels, kind}
 	}
+	for name, labels := range ofSDK {
+		switch {
+		case strings.HasSuffix(name, "_seconds"):
+			all[name+"_bucket"] = known{append(slices.Clone(labels), "le"), metrics.KindCounter}
+		case strings.HasSuffix(name, "_total"):
+			all[name] = known{labels, metrics.KindCounter}
+		default:
+			all[name] = known{labels, metrics.KindGauge}
+		}
+	}
 	for _, r := range records() {
 		all[r.name] = known{[]string{"namespace", "task_queue", "task_type", "store"}, metrics.KindGauge}
 	}

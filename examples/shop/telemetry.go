@@ -7,16 +7,22 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/prometheus"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
 )
 
 // stopTimeout bounds the export of what waits at the end.
@@ -29,6 +35,7 @@ var latencyBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 type telemetry struct {
 	metrics client.MetricsHandler
 	tracing interceptor.ClientInterceptor // nil: off
+	calls   grpc.DialOption               // tells the server of the span behind a call
 	stop    func()
 }
 
@@ -90,6 +97,9 @@ func (t *telemetry) startTracing(ctx context.Context) error {
 		return fmt.Errorf("set up traces: %w", err)
 	}
 	t.tracing = tracing
+	t.calls = grpc.WithStatsHandler(otelgrpc.NewClientHandler(
+		otelgrpc.WithTracerProvider(provider), otelgrpc.WithMeterProvider(metricnoop.NewMeterProvider()),
+		otelgrpc.WithPropagators(propagation.TraceContext{}), otelgrpc.WithFilter(noPoll)))
 	stopMetrics := t.stop
 	t.stop = func() {
 		stopMetrics()
@@ -100,10 +110,14 @@ func (t *telemetry) startTracing(ctx context.Context) error {
 	return nil
 }
 
+// noPoll leaves polls out: they belong to no order and would be most of the spans.
+func noPoll(info *stats.RPCTagInfo) bool { return !strings.Contains(info.FullMethodName, "/Poll") }
+
 // apply gives a client, and the workers made of it, metrics and traces.
 func (t *telemetry) apply(o *client.Options) {
 	o.MetricsHandler = t.metrics
 	if t.tracing != nil {
 		o.Interceptors = append(o.Interceptors, t.tracing)
+		o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, t.calls)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 )
@@ -92,6 +93,7 @@ func (b *branch) decide(ctx context.Context, run client.WorkflowRun, p Purchase)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, _ = b.client.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), queryStatus)
+	_, _ = b.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 5, Query: "Customer = '" + p.Customer + "'"})
 	switch p.Fate {
 	case fateCancelled:
 		_ = b.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID())

@@ -262,6 +262,9 @@ func (s *shard) reset(cause error) {
 	}
 	s.resetting = true
 	s.mu.Unlock()
+	if errors.Is(cause, store.ErrLeaseLost) { // a renewal or a commit has found out
+		metrics.ShardsLost.In(s.engine.cfg.Metrics, metrics.Reason{Reason: "lease_lost"}).Inc()
+	}
 	s.wakes.reset()
 	s.dropEntries(errNotOwned())
 	if s.engine.cfg.Shards != nil {
@@ -364,7 +367,6 @@ func (e *Engine) renewLoop(ctx context.Context) {
 func (e *Engine) loseShard(lease store.Lease) {
 	for _, s := range e.owned() {
 		if s.id == lease.Shard && s.currentLease() == lease {
-			metrics.ShardsLost.In(e.cfg.Metrics, metrics.Reason{Reason: "lease_lost"}).Inc()
 			s.reset(store.ErrLeaseLost)
 		}
 	}

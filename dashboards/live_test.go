@@ -40,6 +40,7 @@ const stackTest = "../compose/local/trouble_test.go"
 var unlit = map[string]elsewhere{
 	"perdure-frontend: Panics":                         {"a client cannot make the server panic", "../server/frontend/chain_test.go", "func TestPanicIsMaskedAndObserved"},
 	"perdure-telemetry: Overflow":                      {"it takes two thousand namespaces", "../server/metrics/metrics_test.go", `"perdure_metrics_overflow_total"`},
+	"perdure-matching: Queries without a worker":       {"a query that nobody takes ends before it is handed over", "../server/matching/query_test.go", `"perdure_query_dispatch_total", "timeout"`},
 	"perdure-telemetry: Spans by outcome":              {why: "no trace collector runs here"},
 	"perdure-usage: Runs removed":                      {why: "the least retention is an hour here"},
 	"perdure-chores: Runs removed":                     {why: "the same"},

@@ -212,33 +212,9 @@ func (w *work) trouble(t *testing.T, database string) {
 	w.admin = admin
 	_, err = admin.Exec(t.Context(), "VACUUM")
 	require.NoError(t, err)
-	w.abandon(t.Context())
-	w.loop(time.Second, w.askAbandoned)
 	w.loop(500*time.Millisecond, func(ctx context.Context) {
 		_, _ = admin.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	})
-}
-
-const abandonedQueue, abandonedID = "its-worker-has-gone", "abandoned"
-
-// abandon leaves a run behind whose worker took its first task and went away.
-func (w *work) abandon(ctx context.Context) {
-	_, _ = w.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: abandonedID, TaskQueue: abandonedQueue}, order, false)
-	queue := &taskqueuepb.TaskQueue{Name: abandonedQueue}
-	task, err := w.client.WorkflowService().PollWorkflowTaskQueue(ctx, &workflowservice.PollWorkflowTaskQueueRequest{Namespace: "default", TaskQueue: queue, Identity: "gone"})
-	if err != nil {
-		return
-	}
-	_, _ = w.client.WorkflowService().RespondWorkflowTaskCompleted(ctx, &workflowservice.RespondWorkflowTaskCompletedRequest{
-		Namespace: "default", TaskToken: task.TaskToken, Identity: "gone",
-	})
-}
-
-// askAbandoned asks a run that nobody can answer for.
-func (w *work) askAbandoned(ctx context.Context) {
-	short, done := context.WithTimeout(ctx, 2*time.Second)
-	defer done()
-	_, _ = w.client.QueryWorkflow(short, abandonedID, "", "state")
 }
 
 func (w *work) wrong(ctx context.Context) {

@@ -26,7 +26,7 @@ const (
 	// upTimeout bounds the build and the start of the stack on a machine that has more to do.
 	upTimeout = 5 * time.Minute
 	// showTimeout bounds each wait for something to show.
-	showTimeout = 90 * time.Second
+	showTimeout = 3 * time.Minute
 	// downTimeout bounds the end of the stack.
 	downTimeout = time.Minute
 	// mark is in the environment of every process of the stack.

@@ -93,7 +93,6 @@ func (b *branch) decide(ctx context.Context, run client.WorkflowRun, p Purchase)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, _ = b.client.QueryWorkflow(ctx, run.GetID(), run.GetRunID(), queryStatus)
-	_, _ = b.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 5, Query: "Customer = '" + p.Customer + "'"})
 	switch p.Fate {
 	case fateCancelled:
 		_ = b.client.CancelWorkflow(ctx, run.GetID(), run.GetRunID())
@@ -103,6 +102,7 @@ func (b *branch) decide(ctx context.Context, run client.WorkflowRun, p Purchase)
 	default:
 		_ = b.client.SignalWorkflow(ctx, run.GetID(), run.GetRunID(), signalPaid, nil)
 	}
+	_, _ = b.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 5, Query: "Customer = '" + p.Customer + "'"})
 }
 
 // book tells the ledger. Every fifth customer asks for another limit, every tenth for one that is refused.

@@ -82,7 +82,7 @@ var grafanaVariable = regexp.MustCompile(`\$\{?[a-z_]+\}?`)
 
 // filled puts values in for what Grafana knows.
 func filled(expr string) string {
-	expr = strings.NewReplacer("$__rate_interval", "30s", "$__range", "5m", "$__interval", "15s").Replace(expr)
+	expr = strings.NewReplacer("$__rate_interval", "5m", "$__range", "5m", "$__interval", "15s").Replace(expr)
 	return grafanaVariable.ReplaceAllString(expr, ".*")
 }
 

@@ -201,7 +201,7 @@ func (s *stackUnderTest) requireEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), downTimeout)
 	defer cancel()
 	require.NoError(t, s.process.Stop(ctx))
-	require.Empty(t, s.marked(t), "nothing is left")
+	require.Eventually(t, func() bool { return len(s.marked(t)) == 0 }, downTimeout, 50*time.Millisecond, "nothing is left")
 	_, err := http.Get(s.addresses["elasticsearch"])
 	require.Error(t, err)
 }

@@ -34,8 +34,6 @@ var lit = map[string]bool{
 var litByTrouble = map[string]bool{
 	"perdure-usage: Runs removed":              true,
 	"perdure-chores: Runs removed":             true,
-	"perdure-chores: Round duration":           true,
-	"perdure-chores: Failed attempts":          true,
 	"perdure-timers: Failed checkpoints":       true,
 	"perdure-history: Given up by reason":      true,
 	"perdure-visibility: Rebuilds":             true,

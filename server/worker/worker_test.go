@@ -154,6 +154,7 @@ func TestChoreFails(t *testing.T) {
 		require.WithinDuration(t, time.Now(), lastSuccess(), time.Second)
 		require.Equal(t, interval.Seconds(), s.config.Metrics.Value("perdure_chore_period_seconds", "retention"))
 		require.Equal(t, 1.0, s.config.Metrics.Value("perdure_chores_failed_total", "retention"))
+		require.Positive(t, s.config.Metrics.Value("perdure_chore_duration_seconds", "retention"))
 	})
 }
 

@@ -34,6 +34,9 @@ const defaultOrder = " ORDER BY close_key DESC, start_ns DESC, run_id DESC"
 // each value and merged: else a database reads all of them, or all others, to find the first ones. So are runs in which an attribute
 // has the value of its twin, and the others.
 func (s *statement) defaultList(from string, where query.Expr, after visibility.Position, limit string) string {
+	if twinOf(where) == "" && s.isCovered(where) {
+		return merged(s.coveredArms(from, where, after, limit), limit)
+	}
 	behind := ""
 	if after != nil {
 		behind = " AND (close_key, start_ns, run_id) < (" + s.bindAll(defaultKey(after)) + ")"
@@ -51,11 +54,14 @@ func (s *statement) defaultList(from string, where query.Expr, after visibility.
 		for _, part := range parts {
 			arm(part)
 		}
-	} else if s.isCovered(where) {
-		arms = s.coveredArms(from, where, after, limit)
 	} else {
 		return "SELECT version, record " + from + s.expr(where) + behind + defaultOrder + limit
 	}
+	return merged(arms, limit)
+}
+
+// merged lists what several lists find.
+func merged(arms []string, limit string) string {
 	return "SELECT version, record FROM (" + strings.Join(arms, " UNION ALL ") + ") AS arms" + defaultOrder + limit
 }
 

@@ -33,8 +33,11 @@ func ItemTypes(kind string) (Types, bool) {
 	return types, ok
 }
 
-// ItemKinds returns the kinds in order of name.
-func ItemKinds() []string { return slices.Sorted(maps.Keys(itemTypes)) }
+// itemKinds are looked through for each record that is written.
+var itemKinds = slices.Sorted(maps.Keys(itemTypes))
+
+// ItemKinds returns the kinds in order of name. The list must not be changed.
+func ItemKinds() []string { return itemKinds }
 
 // ItemsKey is the key under which a record has its items of a kind.
 func ItemsKey(kind string) string { return BuiltInPrefix + "items." + kind }

@@ -55,6 +55,9 @@ func (s *Store) Write(ctx context.Context, records []*visibility.Record) error {
 // recordsPerBatchMin is how many records are worth a request of their own.
 const recordsPerBatchMin = 200
 
+// usualBytes is what most records take of a request, or more.
+const usualBytes = 2 << 10
+
 // recordsPerBatch divides a write among requests that are under way at once.
 func (s *Store) recordsPerBatch(records int) int {
 	return max(recordsPerBatchMin, (records+s.options.Writers-1)/s.options.Writers)
@@ -62,7 +65,7 @@ func (s *Store) recordsPerBatch(records int) int {
 
 // encode writes records as requests of bounded size. Each is sent while the next is written.
 func (s *Store) encode(records []*visibility.Record, now time.Time, perBatch int, out *senders) {
-	var current batch
+	current := batch{text: make([]byte, 0, min(min(len(records), perBatch)*usualBytes, s.options.BatchBytes))}
 	for _, rec := range records {
 		before := len(current.text)
 		text, err := encodeAction(current.text, rec, now)
@@ -164,7 +167,7 @@ func (s *Store) sendHalves(ctx context.Context, b batch) []failure {
 // Bulk is the body of a bulk request that writes records at a time. Write sends
 // nothing else; a bench sends it without a store.
 func Bulk(records []*visibility.Record, now time.Time) ([]byte, error) {
-	var text []byte
+	text := make([]byte, 0, len(records)*usualBytes)
 	for _, rec := range records {
 		var err error
 		if text, err = encodeAction(text, rec, now); err != nil {

@@ -20,6 +20,26 @@ var workflows = board{
 			{title: "Duration heatmap", unit: "s", shape: heated, limits: free, queries: one(heat(metrics.WorkflowDuration, "")),
 				about: "How the durations are spread over all types of the namespace."},
 		}},
+		{"Where the time goes", []panel{
+			{title: "Time by type and stage", unit: "short", limits: free, queries: one(secondsRate(metrics.StageTimes, "", 15, "workflow_type", "stage")),
+				find:  `ExecutionDuration > "1m"`,
+				about: "Where the time of all runs of a type goes: seconds each second, the fifteen largest. 3 means that three runs are in the stage at any time. perdure ledger tells it of one run."},
+			{title: "Server's part p99 by stage", unit: "s", limits: above(0.5, 2), queries: one(
+				quantile(0.99, metrics.StageTimes, `stage=~"frontend|lookup|lock|decide|commit_queue|commit_store|hand_over"`, "stage")),
+				about: "What the server adds to a change of a run. commit_queue rises first when the store cannot keep up, lock when one run is very busy."},
+			{title: "Wait for a worker p95 by type", unit: "s", limits: above(1, 10), queries: one(
+				quantile(0.95, metrics.StageTimes, `stage=~"match_sync|match_backlog"`, "workflow_type")), find: `ExecutionStatus = "Running"`,
+				about: "From a task's offer until a worker's poll had it. Types that wait need more workers, or more slots in them."},
+			{title: "Worker's part p95 by type", unit: "s", limits: free, queries: one(
+				quantile(0.95, metrics.StageTimes, `stage=~"workflow_task_work|activity_work"`, "workflow_type", "stage")),
+				about: "How long workers take for one workflow task, or for one attempt of an activity."},
+			{title: "Retry pauses by type", unit: "short", limits: above(10, 100), quiet: "only activities that fail pause", find: `ExecutionStatus = "Running"`,
+				queries: one(secondsRate(metrics.StageTimes, `stage="activity_backoff"`, 15, "workflow_type")),
+				about:   "Seconds of pauses before retries that begin each second: time in which nobody works. What the activities call is unwell."},
+			{title: "Server's time by stage", unit: "short", limits: free, queries: one(
+				secondsRate(metrics.StageTimes, `stage!~"workflow_task_work|activity_.*|match_.*"`, 15, "stage")),
+				about: "Seconds each second that runs spend in the server, all types together. commit_store is the database's."},
+		}},
 		{"Workflow tasks", []panel{
 			{title: "Workflow tasks by outcome", unit: "ops", limits: free, queries: one(rate(metrics.WorkflowTasks, "", "outcome")),
 				about: "Steps of workflow code that workers ran. failed: the code panicked or is not deterministic; timed_out: the worker went away."},

@@ -165,6 +165,13 @@ func countRate(m metric, where string, by ...string) query {
 	return promql(legendOf("", by), expr, m).named(m)
 }
 
+// secondsRate is how many seconds a histogram adds up each second, of the largest so many.
+func secondsRate(m metric, where string, largest int, by ...string) query {
+	sum := grouped("sum", by)
+	expr := fmt.Sprintf("topk(%[1]d, %[2]s (rate(@_sum{%[3]s}[$__rate_interval])) or %[2]s (histogram_sum(rate(@{%[3]s}[$__rate_interval]))))", largest, sum, where)
+	return promql(legendOf("", by), expr, m)
+}
+
 // mean is the average of a histogram.
 func mean(m metric, where string, by ...string) query {
 	sum := grouped("sum", by)

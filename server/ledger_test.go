@@ -109,6 +109,13 @@ func TestLedgerOfARun(t *testing.T) {
 		require.Zero(t, stage.Open, name)
 		require.LessOrEqual(t, stage.Covered.AsDuration(), closed.Life.AsDuration(), name)
 	}
+	require.True(t, closed.ServerComplete)
+	for _, name := range []string{"frontend", "lookup", "decide", "commit_queue", "commit_store", "match_sync", "hand_over"} {
+		require.Positive(t, stageOf(t, closed.ServerStages, name).Count, name)
+	}
+	require.EqualValues(t, 3, stageOf(t, closed.ServerStages, "match_sync").Count+matchedFromBacklog(closed), "two workflow tasks and an activity")
+	require.Equal(t, 2.0, first.metrics.Value("perdure_workflow_stage_seconds", "workflow_task_work", "w"))
+	require.Equal(t, 1.0, first.metrics.Value("perdure_workflow_stage_seconds", "activity_work", "w"))
 	first.stop()
 
 	second := start(t, storeURL)
@@ -121,4 +128,14 @@ func TestLedgerOfARun(t *testing.T) {
 	require.Equal(t, closed.Life.AsDuration(), again.Life.AsDuration())
 	_, err := second.ledgers().GetLedger(t.Context(), &ledgerpb.GetLedgerRequest{Namespace: "default", WorkflowId: "nobody"})
 	require.Equal(t, codes.NotFound, status.Code(err))
+}
+
+// matchedFromBacklog: a slow machine may have sent a task through the backlog.
+func matchedFromBacklog(l *ledgerpb.GetLedgerResponse) int64 {
+	for _, s := range l.ServerStages {
+		if s.Name == "match_backlog" {
+			return s.Count
+		}
+	}
+	return 0
 }

@@ -193,6 +193,10 @@ type Task struct {
 	Direct match.Directive
 	// Worker is the version that has the run in its sticky queue.
 	Worker match.Version
+	// MatchedAt is when a poll got the task, Waited how long it had waited for
+	// that since it was offered. Matching sets them.
+	MatchedAt time.Time
+	Waited    time.Duration
 }
 
 // QueryTask is a query that goes to a poller without changing the execution.

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"perdure/server/apierr"
+	"perdure/server/cluster"
 )
 
 // chain lists the interceptors, outermost first.
@@ -41,19 +42,27 @@ func methodName(info *grpc.UnaryServerInfo) string { return path.Base(info.FullM
 type call struct {
 	namespace string
 	panicked  bool
+	received  time.Time
 }
 
-type callKey struct{}
+// Received implements cluster.Call.
+func (c *call) Received() time.Time { return c.received }
+
+// callOf is the call of a context; nil outside of one.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(cluster.CallKey{}).(*call)
+	return c
+}
 
 func (f *Frontend) telemetry(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	method, started, c := methodName(info), f.clock.Now(), &call{}
+	method, c := methodName(info), &call{received: f.clock.Now()}
 	f.observer.Started(method)
-	resp, err := next(context.WithValue(ctx, callKey{}, c), req)
+	resp, err := next(context.WithValue(ctx, cluster.CallKey{}, c), req)
 	f.observer.Finished(Finished{
 		Method:    method,
 		Namespace: c.namespace,
 		Code:      status.Code(err),
-		Duration:  f.clock.Now().Sub(started),
+		Duration:  f.clock.Now().Sub(c.received),
 		LongPoll:  isLongPoll(method, req),
 		Empty:     isEmptyPoll(resp),
 		Refusal:   refusalOf(err),
@@ -85,7 +94,7 @@ func (f *Frontend) mapErrors(ctx context.Context, req any, info *grpc.UnaryServe
 	defer func() {
 		if p := recover(); p != nil {
 			resp, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			if c, ok := ctx.Value(callKey{}).(*call); ok {
+			if c := callOf(ctx); c != nil {
 				c.panicked = true
 			}
 		}

@@ -66,7 +66,7 @@ func (f *Frontend) resolveNamespace(ctx context.Context, req any, info *grpc.Una
 	if err := checkState(ns, startMethods[method]); err != nil {
 		return nil, err
 	}
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
+	if c := callOf(ctx); c != nil {
 		c.namespace = ns.Name
 	}
 	return next(context.WithValue(ctx, namespaceKey{}, ns), req)

@@ -31,7 +31,7 @@ var unlimitedMethods = map[string]bool{"GetSystemInfo": true, "GetClusterInfo": 
 
 func (f *Frontend) limitRate(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	method, namespace := methodName(info), ""
-	if c, ok := ctx.Value(callKey{}).(*call); ok {
+	if c := callOf(ctx); c != nil {
 		namespace = c.namespace
 	}
 	if err := f.rates.allow(method, namespace); err != nil {

@@ -107,7 +107,7 @@ func (c *committer) remove(x *removal) *ticket {
 func newChange(en *entry, d execution.Decision) *change {
 	events := en.takeUnsaved(d.Events)
 	ch := &change{
-		entry: en, previous: en.queued, state: d.State, visibility: d.VisibilityChanged, queuedAt: time.Now(),
+		entry: en, previous: en.queued, state: d.State, visibility: d.VisibilityChanged, queuedAt: en.used,
 		starts: en.starts,
 	}
 	en.starts = nil
@@ -213,13 +213,14 @@ func (c *committer) commitOnce() bool {
 	}
 	e := c.engine
 	g := e.buildGroup(changes, removals)
-	start := time.Now()
+	g.began = time.Now()
 	err := g.err
 	if err == nil {
 		err = e.cfg.Store.Commit(e.ctx, g.group)
 	}
-	e.metrics.commits[commitOutcome(err)].done(start)
-	c.pace.committed(len(changes), time.Since(start), time.Now())
+	g.ended = time.Now()
+	e.metrics.commits[commitOutcome(err)].done(g.ended.Sub(g.began))
+	c.pace.committed(len(changes), g.ended.Sub(g.began), g.ended)
 	e.metrics.commitQueued.Add(-float64(len(changes)))
 	e.metrics.commitTransitions.Observe(float64(len(changes)))
 	if err != nil {
@@ -227,7 +228,7 @@ func (c *committer) commitOnce() bool {
 		return true
 	}
 	if len(changes) > 0 {
-		e.metrics.commitWait.Observe(time.Since(changes[0].queuedAt).Seconds())
+		e.metrics.commitWait.Seconds(g.ended.Sub(changes[0].queuedAt))
 	}
 	e.noteCommitted(g)
 	go e.publishGroup(g, t) // never dropped: callers wait for it
@@ -240,6 +241,8 @@ type group struct {
 	merged   []*change // one a run: the newest
 	removals []*removal
 	byShard  map[*shard]*store.ShardGroup
+	began    time.Time // in the store
+	ended    time.Time
 	err      error
 }
 

@@ -24,7 +24,8 @@ type entry struct {
 	runID    string
 	lease    store.Lease // under which it was made: it can be changed under no other
 
-	mu   sync.Mutex
+	mu sync.Mutex
+	account
 	gone error // set when the entry must not be used any more
 
 	// state is the newest, maybe ahead of what is durable; visible is what the
@@ -81,10 +82,14 @@ func (e *Engine) doTask(ctx context.Context, en *entry, c execution.Command, tas
 	if err != nil {
 		return execution.Decision{}, err
 	}
+	t := moments{found: env.Now, locked: env.Now}
+	if task == nil {
+		t.received = cluster.Received(ctx)
+	}
 	if !en.mu.TryLock() {
-		waits := time.Now()
 		en.mu.Lock()
-		e.metrics.lockWait.Since(waits)
+		t.locked = time.Now().UTC()
+		e.metrics.lockWait.Seconds(t.locked.Sub(t.found))
 	}
 	if en.gone != nil {
 		defer en.mu.Unlock()
@@ -96,17 +101,19 @@ func (e *Engine) doTask(ctx context.Context, en *entry, c execution.Command, tas
 	switch {
 	case err == nil:
 		remembered = en.startOf(task, &d)
+		old := en.state
 		after = e.install(en, d)
+		e.noteDecision(en, old, c, t, task)
 	case task != nil && len(en.starts) > 0 && errors.Is(err, execution.ErrStale):
 		err = cluster.ErrUnsettledTask
 	}
-	t, state := en.ticket, en.state
+	durable, state := en.ticket, en.state
 	en.mu.Unlock()
 	if after != nil {
 		after()
 	}
 	// An error, too, may tell of a state that is not durable yet.
-	if waitErr := waitFor(ctx, t, state, c); waitErr != nil {
+	if waitErr := waitFor(ctx, durable, state, c); waitErr != nil {
 		return execution.Decision{}, waitErr
 	}
 	if remembered != nil {

@@ -31,8 +31,12 @@ func (e *Engine) Ledger(ctx context.Context, ns *cluster.Namespace, workflowID, 
 		}
 		next += int64(len(events))
 	}
+	en.mu.Lock()
+	known := en.account
+	en.mu.Unlock()
 	return &ledger.Report{
 		WorkflowID: state.WorkflowID, RunID: state.RunID, WorkflowType: state.StartedAttributes().GetWorkflowType().GetName(),
 		Ledger: account.Close(time.Now(), state.Unwritten()),
+		Server: known.tally.Lines(), Since: known.since, Complete: known.whole,
 	}, nil
 }

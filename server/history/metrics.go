@@ -44,9 +44,9 @@ type commitMetrics struct {
 	duration metrics.Histogram
 }
 
-func (c commitMetrics) done(start time.Time) {
+func (c commitMetrics) done(took time.Duration) {
 	c.groups.Inc()
-	c.duration.Since(start)
+	c.duration.Seconds(took)
 }
 
 // commitOutcome is how a group's commit ended, as a label.

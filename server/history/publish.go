@@ -17,7 +17,7 @@ import (
 func (e *Engine) publishGroup(g *group, t *ticket) {
 	follow := make([]func(), 0, len(g.merged))
 	for _, ch := range g.merged {
-		if after := e.publishChange(ch); after != nil {
+		if after := e.publishChange(ch, g); after != nil {
 			follow = append(follow, after)
 		}
 	}
@@ -36,7 +36,7 @@ func (e *Engine) publishGroup(g *group, t *ticket) {
 }
 
 // publishChange makes one run's change visible and returns what is to follow, without locks.
-func (e *Engine) publishChange(ch *change) (follow func()) {
+func (e *Engine) publishChange(ch *change, g *group) (follow func()) {
 	en := ch.entry
 	en.mu.Lock()
 	defer en.mu.Unlock()
@@ -48,6 +48,7 @@ func (e *Engine) publishChange(ch *change) (follow func()) {
 		en.stored, en.durable = ch.state.Version, ch.state
 	}
 	e.noteRecord(ch)
+	e.noteCommit(en, ch, g)
 	state := ch.state
 	if en.stored >= en.queued {
 		state = en.state // with volatile decisions that stand on it

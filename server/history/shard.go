@@ -128,9 +128,10 @@ func (s *shard) newEntry(key store.WorkflowKey, lease store.Lease, d execution.D
 	s.nextExec++
 	exec := s.nextExec
 	s.mu.Unlock()
+	now := time.Now()
 	en := &entry{
 		shard: s, key: store.ExecutionKey{Slot: key.Slot, Exec: exec}, workflow: key, runID: d.State.RunID, lease: lease,
-		state: d.State, used: time.Now(),
+		state: d.State, used: now, account: account{since: now, whole: true},
 	}
 	en.addTail(d.Events)
 	return en
@@ -270,9 +271,10 @@ func (s *shard) read(ctx context.Context, read func(context.Context) (*store.Exe
 
 // loadedEntry is the entry of a run as it is stored.
 func (s *shard) loadedEntry(row *store.Execution, state *execution.State) *entry {
+	now := time.Now()
 	return &entry{
 		shard: s, key: row.Key, workflow: row.Workflow, runID: row.RunID, state: state, visible: state,
-		queued: row.Version, stored: row.Version, used: time.Now(), tailFirst: state.NextEventID,
+		queued: row.Version, stored: row.Version, used: now, account: account{since: now}, tailFirst: state.NextEventID,
 		parked: true, // for all we know
 	}
 }

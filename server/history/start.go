@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -29,6 +30,8 @@ type starting struct {
 	kind     string
 	origin   spans.Origin // of the caller; zero: it keeps no trace
 	lease    store.Lease  // under which the workflow's runs were looked up
+	received time.Time    // by the frontend; zero: it was no client's call
+	found    time.Time    // the shard was found
 }
 
 // begun is the answer to a start.
@@ -152,6 +155,7 @@ func (e *Engine) tryStart(ctx context.Context, ns *cluster.Namespace, p starting
 	if err != nil {
 		return nil, err
 	}
+	p.received, p.found = cluster.Received(ctx), time.Now()
 	w := s.hold(key)
 	defer s.release(key, w)
 	if err := w.starting.take(ctx); err != nil {
@@ -300,7 +304,7 @@ type ending struct {
 // change makes the decision the newest state of its entry, whose lock is held.
 func (x ending) change() *change {
 	en, d := x.entry, x.decision
-	en.state = d.State
+	en.state, en.used = d.State, time.Now()
 	en.addTail(d.Events)
 	for _, r := range d.Updates {
 		en.results = append(en.results, pendingResult{version: d.State.Version, result: r})
@@ -314,11 +318,12 @@ func (e *Engine) beginRun(s *shard, ns *cluster.Namespace, p starting, old *endi
 
 // beginRunAs decides and queues the first transition of a run.
 func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID string, old *ending) (*begun, error) {
+	env := e.env(ns)
 	d, err := execution.Begin(execution.Start{
 		RunID: runID, Request: p.request, Signal: p.signal, Update: p.update, Parent: p.parent, Inherit: p.inherit,
 		Origin: p.origin,
 		Eager:  p.request.RequestEagerExecution && p.request.WorkflowStartDelay.AsDuration() == 0 && p.request.CronSchedule == "",
-	}, e.env(ns))
+	}, env)
 	if err != nil {
 		return nil, err
 	}
@@ -326,6 +331,7 @@ func (e *Engine) beginRunAs(s *shard, ns *cluster.Namespace, p starting, runID s
 	en.pinned = 1
 	en.mu.Lock()
 	defer en.mu.Unlock()
+	e.noteStart(en, moments{found: p.found, locked: env.Now}, p.received)
 	eager, _ := d.Reply.(*execution.TaskStarted)
 	b := &begun{entry: en, state: d.State, isNew: true, eager: eager}
 	if p.update != nil {

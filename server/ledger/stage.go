@@ -46,8 +46,10 @@ const (
 
 // The stages that only the server sees.
 const (
-	// Frontend is from the receipt of a call to the run: checks, routing, rates.
+	// Frontend is from the receipt of a call until its run was found: checks, routing, rates.
 	Frontend Stage = Stage(HistoryStages) + iota
+	// Lookup is the look-up of a workflow's newest run before a start.
+	Lookup
 	// Lock is the wait for another change of the run to be decided.
 	Lock
 	// Decide is the decision itself.
@@ -74,7 +76,7 @@ var names = [Stages]string{
 	ActivityWait: "activity_wait", ActivityWork: "activity_work", ActivityRetry: "activity_retry", ActivityBackoff: "activity_backoff",
 	Timer: "timer", TimerLate: "timer_late", ChildStart: "child_start", Child: "child", External: "external", Nexus: "nexus",
 	Update: "update", Paused: "paused", Idle: "idle",
-	Frontend: "frontend", Lock: "lock", Decide: "decide", CommitQueue: "commit_queue", CommitStore: "commit_store",
+	Frontend: "frontend", Lookup: "lookup", Lock: "lock", Decide: "decide", CommitQueue: "commit_queue", CommitStore: "commit_store",
 	MatchSync: "match_sync", MatchBacklog: "match_backlog", HandOver: "hand_over",
 }
 

@@ -70,6 +70,9 @@ func TestStoredTaskComesBackWhole(t *testing.T) {
 		want.FromBacklog = true
 		got := *second.history.tasks()[0]
 		require.NotNil(t, got.Remembered)
+		require.Positive(t, got.Waited)
+		require.False(t, got.MatchedAt.IsZero())
+		want.MatchedAt, want.Waited = got.MatchedAt, got.Waited
 		got.Remembered = nil
 		require.Equal(t, want, &got)
 	})

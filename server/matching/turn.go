@@ -22,6 +22,7 @@ func (q *queue) dispatch(now time.Time, out *outcomes) {
 			break
 		}
 		p := q.polls.pop()
+		e.task.MatchedAt, e.task.Waited = now, now.Sub(time.Unix(0, e.created))
 		p.hand(handover{
 			entry: e, task: e.task, delta: q.pollerDelta(p, e, now), hint: q.hint(),
 		})

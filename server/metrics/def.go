@@ -38,6 +38,7 @@ type Def struct {
 	ByNamespace bool
 
 	newIndex func() series
+	quick    bool // see StageTimesDef
 }
 
 // Definition is the definition itself, so that typed definitions can be passed on without their type.

@@ -11,7 +11,8 @@ func Markdown() string {
 	b.WriteString("<!-- Generated from server/metrics by go generate; do not edit. -->\n# Metrics\n\n")
 	b.WriteString("Served on the metrics port under `/metrics`, beside the Go runtime's `go_*` and `process_*`.\n")
 	fmt.Fprintf(&b, "A metric with %d label sets, a histogram with %d, puts further ones under `%s`. ", SeriesMax, SeriesHistogramMax, other)
-	fmt.Fprintf(&b, "Series with a namespace\nleave when nobody has used them for a day, or for %d minutes when their metric is more than a quarter full.\n\n", int(unusedAfter.Minutes()))
+	fmt.Fprintf(&b, "Of a metric by workflow type %d\ntypes have series of their own. ", TypesMax)
+	fmt.Fprintf(&b, "Series with a namespace or a workflow type\nleave when nobody has used them for a day, or for %d minutes when their metric is more than a quarter full.\n\n", int(unusedAfter.Minutes()))
 	b.WriteString("Histograms of seconds have the native form beside the buckets: a Prometheus with native histograms switched on takes it (`NAME`),\n")
 	b.WriteString("another one the buckets (`NAME_bucket`). With `metrics.compat` there are names of community dashboards, too ([list](#names-of-community-dashboards)).\n")
 	for _, domain := range []Domain{RPC, Commit, Cache, Queues, Matching, Workers, Workflow, Outbound, Visibility, Postgres, Process} {

@@ -43,6 +43,7 @@ type family struct {
 	counter   *prometheus.CounterVec
 	gauge     *prometheus.GaugeVec
 	histogram *prometheus.HistogramVec
+	quick     *quickVec
 	series    series
 }
 
@@ -148,6 +149,10 @@ func (r *Registry) sample() {
 }
 
 func newFamily(d Def) *family {
+	if d.quick {
+		v := newQuickVec(d)
+		return &family{def: d, quick: v, series: v}
+	}
 	f := &family{def: d, series: d.newIndex()}
 	switch d.Kind {
 	case KindCounter:
@@ -161,6 +166,9 @@ func newFamily(d Def) *family {
 }
 
 func (f *family) collector() prometheus.Collector {
+	if f.quick != nil {
+		return f.quick
+	}
 	switch f.def.Kind {
 	case KindCounter:
 		return f.counter

@@ -33,6 +33,9 @@ var (
 	// WorkflowDuration times runs from start to close.
 	WorkflowDuration = histogram[Closed](Def{Domain: Workflow, Name: "perdure_workflow_duration_seconds", Unit: "seconds", Buckets: life,
 		Help: "Time from a run's start to its close, by namespace and status."})
+	// StageTimes tells where the time of each workflow type goes.
+	StageTimes = stageTimes(Def{Domain: Workflow, Name: "perdure_workflow_stage_seconds", Unit: "seconds", Buckets: stages,
+		Help: "Where the time of a workflow type goes, each time by stage: frontend, lookup, lock, decide, commit_queue, commit_store, match_sync, match_backlog, hand_over in the server; workflow_task_work, activity_work in workers; activity_backoff."})
 	// WorkflowTasks counts finished workflow tasks.
 	WorkflowTasks = counter[NamespaceOutcome](Def{Domain: Workflow, Name: "perdure_workflow_task_total", Unit: "tasks",
 		Help: "Workflow tasks finished, by outcome (completed, failed, timed_out)."})

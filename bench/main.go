@@ -36,6 +36,8 @@ type settings struct {
 	binary, stores               string
 	storePath, storeURL          string
 	serverArguments              string
+	environment                  []string // of the server
+	unmeasured                   bool     // the server has no metrics
 	sources, otherSources        measure.Sources
 	other                        string
 	out, page, profiles          string
@@ -105,7 +107,7 @@ func (s *settings) suiteFlags(f *flag.FlagSet) {
 	f.StringVar(&s.percents, "percents", "10,25,50,75,90,110", "suite rates: percentages of the highest throughput")
 	f.StringVar(&s.growth, "growth", "", "numbers of workflows of suites growth-closed and growth-open; empty: the suite's own")
 	f.Float64Var(&s.soakPercent, "percent", 70, "suite soak: percentage of the highest throughput")
-	f.IntVar(&s.rounds, "rounds", 5, "suite indexing: how often each server has its turn")
+	f.IntVar(&s.rounds, "rounds", 5, "suites indexing and tax: how often each server has its turn")
 	f.DurationVar(&s.interval, "interval", 10*time.Second, "suite soak: time between two samples")
 	f.StringVar(&s.out, "out", "", "folder for results: JSON files, pictures and a README.md with tables")
 	f.StringVar(&s.page, "report", "", "measure nothing, but write pictures and README.md of the results in this folder anew")

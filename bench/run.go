@@ -43,19 +43,20 @@ func (s settings) run(ctx context.Context) error {
 		return err
 	}
 	var all []report.Result
+	var taxes []report.Tax
 	for _, suite := range suites {
 		r := &runner{settings: s, file: &report.File{
 			Suite: suite.name, Began: time.Now(), Command: "go run ./bench " + strings.Join(os.Args[1:], " "),
 			Machine: measure.ThisMachine(), Stores: map[string]map[string]string{},
 		}}
 		err = errors.Join(r.suite(ctx, suite), r.keep())
-		all = append(all, r.file.Results...)
+		all, taxes = append(all, r.file.Results...), append(taxes, r.file.Ratios...)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", suite.name, err)
 			break
 		}
 	}
-	return errors.Join(err, s.show(all))
+	return errors.Join(err, s.show(all), s.showTaxes(taxes))
 }
 
 // suite runs a suite on each of its targets, each of which is started for it and ended after it.
@@ -65,6 +66,8 @@ func (r *runner) suite(ctx context.Context, s suite) error {
 		return r.versus(ctx)
 	case indexingSuite:
 		return r.indexing(ctx)
+	case taxSuite.name:
+		return r.tax(ctx, nil)
 	}
 	if r.binary == "" {
 		t, err := r.reach(ctx, r.address, r.address, r.sources)
@@ -165,6 +168,19 @@ func (r *runner) keep() error {
 		return nil
 	}
 	return errors.Join(r.file.Save(r.out), report.WritePage(r.out, allSuiteNames()))
+}
+
+// showTaxes prints what watching costs.
+func (s settings) showTaxes(taxes []report.Tax) error {
+	encoder := json.NewEncoder(os.Stdout)
+	for _, t := range taxes {
+		if !s.json {
+			fmt.Println(t)
+		} else if err := encoder.Encode(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // show prints the results for who waits at the terminal.

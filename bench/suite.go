@@ -38,6 +38,9 @@ var suites = []suite{
 // soakSuite is not one of all: it takes as long as one wants.
 var soakSuite = suite{"soak", (*runner).soak}
 
+// taxSuite is not one of all: it says what watching costs, not what the server carries.
+var taxSuite = suite{"tax", (*runner).tax}
+
 const (
 	matrixScenarios = "noop,one-activity,ten-activities,signals,updates,children,large-payload"
 	matrixLevels    = "1,16,64,256,1024"
@@ -53,7 +56,7 @@ func suiteNames() []string {
 	for _, s := range suites {
 		names = append(names, s.name)
 	}
-	return append(names, soakSuite.name, indexingSuite)
+	return append(names, soakSuite.name, indexingSuite, taxSuite.name)
 }
 
 // allSuiteNames are those that the page of results shows.
@@ -72,7 +75,7 @@ func (s settings) chosen() ([]suite, error) {
 		return suites, nil
 	}
 	var some []suite
-	known := append(slices.Clone(suites), soakSuite)
+	known := append(slices.Clone(suites), soakSuite, taxSuite)
 	for _, name := range strings.Split(s.suites, ",") {
 		i := slices.IndexFunc(known, func(s suite) bool { return s.name == name })
 		if i < 0 {

@@ -33,6 +33,7 @@ type target struct {
 	server                   *serverprocess.Process // nil: somebody else's
 	storeURL                 string                 // of our server; empty: in memory
 	filled                   map[string]int         // copies so far, by kind
+	unmeasured               bool                   // it has no metrics
 	atEnd                    []func() error
 }
 
@@ -45,7 +46,7 @@ func (s settings) reach(ctx context.Context, name, address string, sources measu
 
 // launch starts our server on a fresh store, or on the one that the flags name.
 func (s settings) launch(ctx context.Context, store string) (t *target, err error) {
-	t = &target{name: store, namespace: s.namespace, filled: map[string]int{}}
+	t = &target{name: store, namespace: s.namespace, filled: map[string]int{}, unmeasured: s.unmeasured}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -56,7 +57,7 @@ func (s settings) launch(ctx context.Context, store string) (t *target, err erro
 		return t, err
 	}
 	t.atEnd = append(t.atEnd, func() error { return os.RemoveAll(folder) })
-	options := serverprocess.Options{Binary: s.binary, ExtraArguments: strings.Fields(s.serverArguments)}
+	options := serverprocess.Options{Binary: s.binary, ExtraArguments: strings.Fields(s.serverArguments), Environment: s.environment}
 	if err := t.prepareStore(s, store, folder, &options); err != nil {
 		return t, err
 	}
@@ -115,7 +116,9 @@ func (t *target) prepareBase(s settings, store, folder string, options *serverpr
 // locate notes where the server is, which has just been started.
 func (t *target) locate() {
 	t.address, t.sources.PID = t.server.Address, t.server.PID()
-	t.sources.MetricsURL = "http://" + t.server.MetricsAddress + "/metrics"
+	if !t.unmeasured {
+		t.sources.MetricsURL = "http://" + t.server.MetricsAddress + "/metrics"
+	}
 }
 
 func (t *target) close() error {

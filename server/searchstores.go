@@ -88,7 +88,7 @@ func (s *searchStore) label() string {
 	return s.Name
 }
 
-// feeds is what history feeds.
+// feeds is what history feeds: all that keep something.
 func (list searchStores) feeds(c config.Config) []history.Feed {
 	first := slices.IndexFunc(list, func(s *searchStore) bool { return !isElastic(s.URL) })
 	var feeds []history.Feed

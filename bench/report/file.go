@@ -21,6 +21,7 @@ type File struct {
 	// Stores are the settings of PostgreSQL by target.
 	Stores  map[string]map[string]string `json:"stores,omitempty"`
 	Results []Result                     `json:"results"`
+	Ratios  []Tax                        `json:"ratios,omitempty"` // of suite tax
 }
 
 // Save writes the file as SUITE.json. An earlier one is replaced.

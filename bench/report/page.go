@@ -52,6 +52,9 @@ func (f *File) write(b *strings.Builder, folder string) error {
 		fmt.Fprintf(b, "\nRatio: %s divided by %s.\n\n", found[0].ours.Target, found[0].other.Target)
 		markdownCells(b, cells(ratioColumns(found[0].other.Target, found[0].ours.Target), found))
 	}
+	for _, t := range f.Ratios {
+		fmt.Fprintf(b, "\n- %s\n", t)
+	}
 	for _, p := range f.pictures() {
 		if err := p.draw(folder); err != nil {
 			return err

@@ -18,10 +18,11 @@ type devCommand struct {
 	UIPort      int    `default:"8233" help:"Port of a page that tells where things are."`
 	MetricsPort int    `default:"9233" help:"Port of /metrics, /healthz and /debug/pprof."`
 	Headless    bool   `help:"Do not serve the page."`
+	Metrics     bool   `default:"true" negatable:"" help:"Measure, and serve /metrics."`
 
 	DBFilename string `short:"f" name:"db-filename" placeholder:"FILE" help:"SQLite file to keep everything in; without it, all is in memory and lost at exit."`
 	Store      string `placeholder:"URL" help:"Store to use instead: sqlite:///file or postgres://user:password@host/database."`
-	Visibility string `placeholder:"URL" help:"Store of search records; without it, the store."`
+	Visibility string `placeholder:"URL" help:"Store of search records; without it, the store; none: has none."`
 
 	SearchStore  []string `sep:"none" placeholder:"NAME=URL" help:"Several stores of search records instead, such as sql=sqlite:///file or es=elasticsearch+http://host:9200. Repeatable."`
 	SearchReads  string   `placeholder:"NAME" help:"The one that answers searches."`
@@ -78,6 +79,7 @@ func (d *devCommand) config(c *console) (config.Config, error) {
 		return settings, err
 	}
 	settings.Listen = config.Listen{IP: d.IP, GRPCPort: d.Port, HTTPPort: d.HTTPPort, MetricsPort: d.MetricsPort}
+	settings.Metrics.Enabled = d.Metrics
 	settings.Log = config.Log{Level: d.LogLevel, Format: d.LogFormat}
 	settings.Namespaces = append([]string{"default"}, d.Namespace...)
 	if settings.SearchAttributes, err = pairs("--search-attribute", "NAME=TYPE", d.SearchAttribute); err != nil {

@@ -19,8 +19,7 @@ import (
 func serve(c *console, settings config.Config, pagePort int) error {
 	started := time.Now()
 	tuneMemory()
-	reg := metrics.NewRegistry()
-	reg.Configure(metrics.Options{Compat: settings.Metrics.Compat, NativeOnly: !settings.Metrics.ClassicHistograms})
+	reg := newRegistry(settings.Metrics)
 	logger, err := telemetry.NewLogger(c.err, settings.Log.Format, settings.Log.Level, reg)
 	if err != nil {
 		return usageError{err}
@@ -36,6 +35,16 @@ func serve(c *console, settings config.Config, pagePort int) error {
 		Metrics:  reg,
 		Ready:    func(r server.Ready) { greet(c, r, time.Since(started)) },
 	})
+}
+
+// newRegistry is nil, which measures nothing, where metrics are off.
+func newRegistry(m config.Metrics) *metrics.Registry {
+	if !m.Enabled {
+		return nil
+	}
+	reg := metrics.NewRegistry()
+	reg.Configure(metrics.Options{Compat: m.Compat, NativeOnly: !m.ClassicHistograms})
+	return reg
 }
 
 // interruptible is over at the first SIGTERM or SIGINT; a second one has its usual effect.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -38,6 +39,8 @@ type Options struct {
 	Store string
 	// ExtraArguments are appended to the command line of `perdure dev`.
 	ExtraArguments []string
+	// Environment is added to this process's own, as NAME=VALUE.
+	Environment []string
 	// Log receives what the server prints; nil drops it.
 	Log io.Writer
 }
@@ -68,6 +71,7 @@ func Start(ctx context.Context, options Options) (*Process, error) {
 func (p *Process) Restart(ctx context.Context) error {
 	started := time.Now()
 	command := exec.Command(p.options.Binary, p.Arguments()...)
+	command.Env = append(os.Environ(), p.options.Environment...)
 	command.Stdout, command.Stderr = p.options.Log, p.options.Log
 	process, err := childprocess.Start(command, syscall.SIGKILL)
 	if err != nil {

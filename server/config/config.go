@@ -61,6 +61,7 @@ type Log struct {
 
 // Metrics says what /metrics shows.
 type Metrics struct {
+	Enabled           bool `default:"true" doc:"Measure. Without it /metrics is not served, and what measuring costs is saved: see the bench's suite tax."`
 	Compat            bool `doc:"Also show metrics by the names that community dashboards use; docs/metrics.md lists them."`
 	ClassicHistograms bool `default:"true" doc:"Show the buckets of histograms beside their native form, for a Prometheus without native histograms."`
 }

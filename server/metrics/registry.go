@@ -20,6 +20,9 @@ const (
 	SeriesHistogramMax = 200
 )
 
+// SeriesBudget is how many series a process may show at 1,000 task queues and 100 namespaces, buckets of histograms included.
+const SeriesBudget = 20_000
+
 // other is the value of every label of the series that takes the overflow.
 const other = "_other_"
 
@@ -93,8 +96,11 @@ func (r *Registry) OnScrape(f func()) {
 	r.onScrape = append(r.onScrape, f)
 }
 
-// Handler serves the metrics in the formats Prometheus asks for.
+// Handler serves the metrics in the formats Prometheus asks for. The nil registry has none.
 func (r *Registry) Handler() http.Handler {
+	if r == nil {
+		return http.NotFoundHandler()
+	}
 	gather := func() ([]*dto.MetricFamily, error) { return r.gatherer.Gather() }
 	next := promhttp.HandlerFor(prometheus.GathererFunc(gather), promhttp.HandlerOpts{EnableOpenMetrics: true})
 	duration := ScrapeDuration.In(r, None{})

@@ -56,7 +56,7 @@ diff: build ## generated calls on ours and on the official tool's dev server; PE
 	PERDURE_BINARY=$(CURDIR)/bin/perdure tests/differential/diff.sh
 
 generate: ## rewrite generated pages and schemas
-	PERDURE_GENERATE=1 go test -count=1 ./server/metrics ./server/config ./dashboards -run Fresh
+	PERDURE_GENERATE=1 go test -count=1 ./server/metrics ./server/config ./server/diagnosis ./dashboards -run Fresh
 
 clean: ## remove what was built, keep downloads
 	rm -rf bin

@@ -36,6 +36,12 @@ var taskAlerts = []alert{
 		quiet: []input{in(metrics.Queries, shop+`,outcome="answered"`, grows(100)), in(metrics.Queries, shop+`,outcome="failed"`, grows(5))},
 	},
 	{
+		name: "RunsStuck", wait: "15m", severity: warning, expr: plain(`sum by (namespace, cause) (@{class="stuck"}) >= 10`, metrics.TroubledRuns),
+		summary: "{{ $value }} runs of {{ $labels.namespace }} are stuck until somebody acts: {{ $labels.cause }}.", find: waitingRuns,
+		fires: []input{in(metrics.TroubledRuns, shop+`,cause="activity-failing",class="stuck"`, stays(25))},
+		quiet: []input{in(metrics.TroubledRuns, shop+`,cause="activity-failing",class="stuck"`, stays(3)), in(metrics.TroubledRuns, shop+`,cause="backlog-old",class="held"`, stays(500))},
+	},
+	{
 		name: "WorkflowTasksFail", wait: "10m", severity: warning, expr: plain(`sum by (namespace) (rate(@{outcome!="completed"}[5m])) > 0.1 * sum by (namespace) (rate(@[5m]))`, metrics.WorkflowTasks),
 		summary: "In {{ $labels.namespace }} {{ $value | humanize }} workflow tasks a second fail or time out.", find: `ExecutionStatus = "Running"`,
 		fires: []input{in(metrics.WorkflowTasks, shop+`,outcome="completed"`, grows(80)), in(metrics.WorkflowTasks, shop+`,outcome="failed"`, grows(20))},

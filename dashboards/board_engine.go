@@ -2,6 +2,9 @@ package main
 
 import "perdure/server/metrics"
 
+// waitingRuns finds runs that have waited for something for a while.
+const waitingRuns = `ExecutionStatus = "Paused" OR ExecutionStatus = "Running" AND PendingOldestScheduledTime < AGO('1m')`
+
 var workflows = board{
 	uid: "perdure-workflows", title: "Workflows", about: "What workflows do, how long they take and how they end. For application teams; choose a namespace.",
 	rows: []row{
@@ -39,6 +42,14 @@ var workflows = board{
 			{title: "Server's time by stage", unit: "short", limits: free, queries: one(
 				secondsRate(metrics.StageTimes, `stage!~"workflow_task_work|activity_.*|match_.*"`, 15, "stage")),
 				about: "Seconds each second that runs spend in the server, all types together. commit_store is the database's."},
+		}},
+		{"Trouble", []panel{
+			{title: "Stuck runs by cause", unit: "short", limits: above(1, 10), quiet: "all runs come on", queries: one(gauge("sum", metrics.TroubledRuns, `class="stuck"`, "namespace", "cause")), find: waitingRuns,
+				about: "Runs that do not come on until somebody acts, by their first cause, as the last look at the fleet found them. docs/doctor.md says what each means and what to do; perdure doctor shows examples, the link all runs that wait."},
+			{title: "Runs held back by cause", unit: "short", limits: above(100, 10000), quiet: "all runs come on", queries: one(gauge("sum", metrics.TroubledRuns, `class="held"`, "namespace", "cause")), find: waitingRuns,
+				about: "Runs that are slower than they should be and go on by themselves: backlogs, rates, workers that do not answer in time."},
+			{title: "Runs looked at", unit: "ops", limits: free, quiet: "no run has waited for a while", queries: one(rate(metrics.RunsDiagnosed, "", "outcome")),
+				about: "Runs that have waited for a while and were examined. Each may cost the store a read."},
 		}},
 		{"Workflow tasks", []panel{
 			{title: "Workflow tasks by outcome", unit: "ops", limits: free, queries: one(rate(metrics.WorkflowTasks, "", "outcome")),

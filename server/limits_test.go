@@ -42,7 +42,7 @@ type limitCase struct {
 
 // limitCases is the family: one list for each kind of thing that is bounded.
 var limitCases = slices.Concat(
-	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, versionLimits, searchLimits, filterLimits, fixedLimits,
+	nameLimits, sizeLimits, historyLimits, pendingLimits, updateLimits, taskLimits, waitLimits, queueLimits, workerLimitCases, requestLimits, versionLimits, searchLimits, filterLimits, doctorLimits, fixedLimits,
 )
 
 func TestLimits(t *testing.T) {
@@ -164,7 +164,7 @@ func newTrial(t *testing.T, moved map[string]string) *trial {
 	c := config.Default()
 	c.Store, c.Namespaces, c.Shards = "memory:", []string{"default"}, 1
 	c.Callbacks.AllowedAddresses = []string{strings.TrimSuffix(receiver, "/")}
-	c.Features = config.Features{BuildIDSets: true, BuildIDRules: true}
+	c.Features = config.Features{WorkflowPause: true, BuildIDSets: true, BuildIDRules: true}
 	c.Search.Inside = map[string]string{"default": "input"}
 	c.SearchAttributes = map[string]string{}
 	for name, value := range attributeValues() {

@@ -33,6 +33,7 @@ type trial struct {
 	services *services
 	metrics  *metrics.Registry
 	log      *logged
+	ending   []func() // called before the server stops
 }
 
 func (s *trial) connect() {
@@ -40,6 +41,9 @@ func (s *trial) connect() {
 }
 
 func (s *trial) stop() {
+	for _, end := range s.ending {
+		end()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	require.NoError(s.t, s.services.answerPolls(ctx))

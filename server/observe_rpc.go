@@ -3,6 +3,7 @@ package server
 import (
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -13,6 +14,7 @@ import (
 // rpcObserver turns what the frontend tells of RPCs into metrics.
 type rpcObserver struct {
 	reg     *metrics.Registry
+	refused *refusals
 	methods sync.Map // method → *methodMetrics
 }
 
@@ -23,7 +25,9 @@ type methodMetrics struct {
 	request, response metrics.Histogram
 }
 
-func newRPCObserver(reg *metrics.Registry) frontend.Observer { return &rpcObserver{reg: reg} }
+func newRPCObserver(reg *metrics.Registry, refused *refusals) frontend.Observer {
+	return &rpcObserver{reg: reg, refused: refused}
+}
 
 func (o *rpcObserver) of(method string) *methodMetrics {
 	if m, ok := o.methods.Load(method); ok {
@@ -57,6 +61,7 @@ func (o *rpcObserver) Finished(f frontend.Finished) {
 		metrics.Panics.In(o.reg, metrics.Method{Method: f.Method}).Inc()
 	}
 	if f.Refusal != nil {
+		o.refused.note(f, time.Now())
 		metrics.RateLimitRejected.In(o.reg, metrics.Rejection{
 			Namespace: f.Namespace,
 			Scope:     strings.ToLower(f.Refusal.GetScope().String()),

@@ -10,6 +10,8 @@ import (
 	"perdure/server/buildids"
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/diagnosis"
+	"perdure/server/doctor"
 	"perdure/server/frontend"
 	"perdure/server/history"
 	"perdure/server/limitwatch"
@@ -43,6 +45,8 @@ type services struct {
 	history      *history.Engine
 	outbound     *outbound.Queue
 	worker       *worker.Service
+	doctor       *doctor.Doctor
+	refusals     *refusals
 	frontend     *frontend.Frontend
 	api          http.Handler
 	tracing      *tracing.Tracing // nil: off
@@ -72,10 +76,16 @@ func (s *services) start(ctx context.Context, c config.Config, o Options) (err e
 	if err := s.startEngines(ctx, c, o); err != nil {
 		return err
 	}
-	s.worker = worker.New(worker.Config{
+	s.makeDoctor(c, o)
+	chores := worker.Config{
 		Namespaces: s.namespaces, Housekeeping: s.history, Queues: s.matching, Deployments: &namespaceRecords{s.rollout, s.views}, BuildIDs: s.buildIDs,
 		SweepInterval: c.Limits.RetentionSweep, Audits: s.operations().audits(c), Logger: o.Logger, Metrics: o.Metrics,
-	})
+	}
+	if c.Doctor.Fleet {
+		chores.Doctor, chores.DiagnosisInterval, chores.DiagnosisPerSecond = s.doctor, c.Limits.DoctorInterval, c.Limits.DoctorRunsPerSec
+		chores.Activity = s.history.Activity
+	}
+	s.worker = worker.New(chores)
 	s.worker.Start()
 	return s.makeFrontend(ctx, c, o)
 }
@@ -162,6 +172,24 @@ func (r *namespaceRecords) DropDeployments(ctx context.Context, namespaceID stri
 	return errors.Join(r.deployments.DropDeployments(ctx, namespaceID), r.views.Drop(ctx, namespaceID))
 }
 
+func (s *services) makeDoctor(c config.Config, o Options) {
+	s.refusals = newRefusals()
+	s.doctor = doctor.New(doctor.Config{
+		Runs: s.history, Queues: s.matching, Namespaces: s.namespaces, Visibility: s.visibility,
+		Stores: s.searchStates, Refused: s.refusals.lately, Patience: c.Limits.DoctorPatience, Metrics: o.Metrics,
+	})
+}
+
+// searchStates tells how those stores do that lists are answered from.
+func (s *services) searchStates() (states []diagnosis.SearchStore) {
+	for _, f := range s.history.FeedStatuses() {
+		if f.Reads {
+			states = append(states, diagnosis.SearchStore{Name: f.Name, Behind: f.Oldest, Blocked: s.searchStores.named(f.Name).indexer.Blocked()})
+		}
+	}
+	return states
+}
+
 func (s *services) makeOutbound(c config.Config, o Options) {
 	queue := outboundConfig(c.Limits, c.CallbackAddresses())
 	queue.Metrics = o.Metrics
@@ -199,13 +227,13 @@ func (s *services) makeFrontend(ctx context.Context, c config.Config, o Options)
 		return err
 	}
 	s.frontend = frontend.New(frontend.Config{
-		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Views: s.views, Fresh: s.history.Fresh,
+		History: s.history, Matching: s.matching, Deployments: s.rollout, Namespaces: s.namespaces, Visibility: s.visibility, Views: s.views, Doctor: s.doctor, Fresh: s.history.Fresh,
 		Workers:           workers.New(workers.Config{Limits: workerLimits(c.Limits), Metrics: o.Metrics}),
 		CallbackAddresses: c.CallbackAddresses(),
 		BuildIDs:          s.buildIDs,
 		Ledgers:           s.history,
 		Limits:            c.Limits, Features: c.Features, ConcurrentLongPollsMax: c.Limits.LongPollsMax, ClusterInfo: info,
-		Logger: o.Logger, Observer: newRPCObserver(o.Metrics), Watch: limitwatch.New(o.Logger, o.Metrics),
+		Logger: o.Logger, Observer: newRPCObserver(o.Metrics, s.refusals), Watch: limitwatch.New(o.Logger, o.Metrics),
 		NamespaceDeleted: s.worker.Kick, Tracer: s.tracing.Interceptor(), TraceOrigin: s.history.TraceOrigin,
 	})
 	s.api, err = s.frontend.HTTPHandler(frontend.HTTPConfig{Observe: observeHTTP(o.Metrics)})

@@ -17,7 +17,7 @@ import (
 // pure packages are values in, values out: no I/O, no clock, no chance.
 var pure = []string{
 	"perdure/server/execution", "perdure/server/activity", "perdure/server/schedule", "perdure/server/match", "perdure/server/versioning",
-	"perdure/server/deployment", "perdure/server/nexus", "perdure/server/spans", "perdure/server/ledger",
+	"perdure/server/deployment", "perdure/server/nexus", "perdure/server/spans", "perdure/server/ledger", "perdure/server/diagnosis",
 	"perdure/visibility/query", "perdure/visibility/eval", "perdure/visibility/attr", "perdure/visibility/inside", "perdure/internal/editdistance",
 }
 

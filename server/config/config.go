@@ -36,6 +36,7 @@ type Config struct {
 	DrainTimeout     time.Duration     `default:"8s" doc:"Time to finish after SIGTERM: polls are answered empty, commits finished, leases released."`
 	Limits           Limits            `doc:"Limits, see docs/limits.md."`
 	Features         Features          `doc:"Switches, see docs/limits.md."`
+	Doctor           Doctor            `doc:"Looks for workflows that do not come on."`
 	Callbacks        Callbacks         `doc:"Calls that tell others how a workflow has ended."`
 }
 
@@ -46,6 +47,11 @@ type Listen struct {
 	HTTPPort    int    `default:"7243" doc:"HTTP/JSON API."`
 	MetricsPort int    `default:"9233" doc:"/metrics, /healthz and /debug/pprof."`
 	Advertise   string `doc:"host:port under which other nodes reach this one's gRPC API; also names the owner of leases. Empty: ip and grpc_port."`
+}
+
+// Doctor says how the server looks for workflows that do not come on.
+type Doctor struct {
+	Fleet bool `default:"true" doc:"Look through all open runs that have waited for a while, again and again, and count those in trouble by cause on /metrics. perdure doctor works without it."`
 }
 
 // Callbacks says whom completion callbacks may call.

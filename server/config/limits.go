@@ -114,6 +114,10 @@ type Limits struct {
 	VisibilityAuditInterval time.Duration `default:"24h" unit:"time" doc:"Time from the end of one comparison of a store of search records with all runs to the next; 0: they are compared only by command."`
 	VisibilityAuditPerSec   int           `default:"5000" unit:"runs/s" doc:"Runs that such a comparison reads a second at most: the store of the runs has other work."`
 	VisibilitySlowQuery     time.Duration `default:"1s" unit:"time" doc:"A list or count that takes as long is told in the log, with its plan and without its values."`
+	DoctorPatience          time.Duration `default:"10s" unit:"time" doc:"How long something may wait for a worker or another run before a diagnosis calls that a cause: a busy fleet has waits of seconds."`
+	DoctorInterval          time.Duration `default:"1m" unit:"time" doc:"Between two looks through the open runs that have waited for a while, whose causes /metrics counts: each lists them and reads those that are not in memory."`
+	DoctorRunsPerSec        int           `default:"100" unit:"runs/s" doc:"Runs that such a look examines a second: each may cost the store a read, beside the work of others."`
+	DoctorRunsMax           int           `default:"1000" unit:"runs" doc:"Runs that one call for a namespace's diagnosis examines; it tells when there are more."`
 	LongPollsMax            int           `default:"10000" unit:"calls" key:"frontend.namespaceCount" doc:"Calls of one method and namespace that wait at the same time: each holds memory."`
 
 	DeploymentsMax             int           `default:"100" unit:"deployments" key:"matching.maxDeployments" doc:"Worker deployments of one namespace: all are kept in memory."`

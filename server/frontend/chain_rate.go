@@ -18,7 +18,7 @@ import (
 var visibilityMethods = map[string]bool{
 	"ListWorkflowExecutions": true, "ScanWorkflowExecutions": true, "CountWorkflowExecutions": true,
 	"ListOpenWorkflowExecutions": true, "ListClosedWorkflowExecutions": true, "ListArchivedWorkflowExecutions": true,
-	"ListWorkers": true, "CountWorkers": true, "ListViews": true, "ExplainQuery": true,
+	"ListWorkers": true, "CountWorkers": true, "ListViews": true, "ExplainQuery": true, "DiagnoseFleet": true,
 }
 
 // deploymentReads each read whole deployments from the store.

@@ -16,6 +16,7 @@ import (
 	"perdure/server/clock"
 	"perdure/server/cluster"
 	"perdure/server/config"
+	"perdure/server/doctorpb"
 	"perdure/server/ledgerpb"
 	"perdure/server/limitwatch"
 	"perdure/server/namespace"
@@ -42,6 +43,7 @@ type Config struct {
 	Namespaces  *namespace.Registry
 	Visibility  visibility.Store
 	Views       *views.Book
+	Doctor      cluster.Doctor
 	Limits      config.Limits
 	// CallbackAddresses are those that completion callbacks may name.
 	CallbackAddresses nexus.AddressRules
@@ -86,6 +88,7 @@ type Frontend struct {
 	namespaces  *namespace.Registry
 	visibility  visibility.Store
 	views       *views.Book
+	doctor      cluster.Doctor
 	limits      config.Limits
 	addresses   nexus.AddressRules // that callbacks may name
 	features    config.Features
@@ -121,6 +124,7 @@ func New(c Config) *Frontend {
 		namespaces:  c.Namespaces,
 		visibility:  c.Visibility,
 		views:       c.Views,
+		doctor:      c.Doctor,
 		limits:      c.Limits,
 		addresses:   c.CallbackAddresses,
 		features:    c.Features,
@@ -200,6 +204,7 @@ func (f *Frontend) services() []service {
 		{&operatorservice.OperatorService_ServiceDesc, &operator{namespaces: f.namespaces, deleted: f.namespaceDeleted}},
 		{&searchpb.SearchService_ServiceDesc, &searcher{f: f}},
 		{&ledgerpb.LedgerService_ServiceDesc, &accountant{f: f}},
+		{&doctorpb.DoctorService_ServiceDesc, &doctor{f: f}},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"perdure/server/config"
+	"perdure/server/doctorpb"
 	"perdure/server/ledgerpb"
 	"perdure/server/searchpb"
 )
@@ -61,6 +62,9 @@ func (f *Frontend) HTTPHandler(c HTTPConfig) (http.Handler, error) {
 		return nil, err
 	}
 	if err := registerLedger(gateway, ledgerpb.NewLedgerServiceClient(conn)); err != nil {
+		return nil, err
+	}
+	if err := registerDoctor(gateway, doctorpb.NewDoctorServiceClient(conn)); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()

@@ -48,6 +48,7 @@ type committer struct {
 	busy     bool
 	idle     *sync.Cond
 	pace     pace // of run alone
+	trouble  trouble
 }
 
 func newCommitter(e *Engine) *committer {
@@ -81,6 +82,7 @@ func (c *committer) enqueue(en *entry, d execution.Decision, companions ...*chan
 		en.shard.register(next)
 	}
 	c.engine.metrics.commitQueued.Add(float64(len(changes)))
+	c.engine.changes.Add(1)
 	c.signal()
 }
 
@@ -221,6 +223,7 @@ func (c *committer) commitOnce() bool {
 	g.ended = time.Now()
 	e.metrics.commits[commitOutcome(err)].done(g.ended.Sub(g.began))
 	c.pace.committed(len(changes), g.ended.Sub(g.began), g.ended)
+	c.trouble.note(err, g.ended)
 	e.metrics.commitQueued.Add(-float64(len(changes)))
 	e.metrics.commitTransitions.Observe(float64(len(changes)))
 	if err != nil {

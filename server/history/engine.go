@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -122,6 +123,7 @@ type Engine struct {
 	lookups   *lookups
 	refreshes *refreshes
 	feeds     []*feed
+	changes   atomic.Int64 // that were handed to the committer
 
 	closedRuns chan closedRun // whose traces are to be made
 	tracing    sync.WaitGroup // counts them

@@ -74,6 +74,21 @@ func (f *family) keyPass(key match.LaneID, now time.Time, limit match.Limit) tim
 	return wait
 }
 
+// holds tells whether the limit of the whole queue lets nothing pass now.
+func (f *family) holds(now time.Time, limit match.Limit) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pace.Wait(now, limit) > 0
+}
+
+// holdsKey tells whether the rate of a fairness key lets nothing pass now.
+func (f *family) holdsKey(key match.LaneID, now time.Time, limit match.Limit) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pace := f.keys[key]
+	return pace != nil && pace.Wait(now, limit) > 0
+}
+
 // keyReturn takes back a pass that was not used.
 func (f *family) keyReturn(key match.LaneID, limit match.Limit) {
 	f.mu.Lock()

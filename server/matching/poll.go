@@ -30,6 +30,7 @@ type poll struct {
 type pollRequest struct {
 	key          queueKey
 	namespace    string
+	normal       string // of a sticky queue: the queue that it belongs to
 	identity     string
 	workerKey    string
 	capabilities *commonpb.WorkerVersionCapabilities
@@ -93,6 +94,7 @@ func (e *Engine) PollWorkflowTaskQueue(ctx context.Context, ns *cluster.Namespac
 	request := &pollRequest{
 		key:          pollKey(ns, req.GetTaskQueue(), enumspb.TASK_QUEUE_TYPE_WORKFLOW, req),
 		namespace:    ns.Name,
+		normal:       req.GetTaskQueue().GetNormalName(),
 		identity:     req.GetIdentity(),
 		workerKey:    req.GetWorkerInstanceKey(),
 		capabilities: req.GetWorkerVersionCapabilities(),

@@ -18,6 +18,7 @@ type pollerBook struct {
 	byIdentity map[string]*poller
 	open       int       // polls under way, with or without a task
 	last       time.Time // the last begin or end of a poll
+	normal     string    // queue that this sticky one belongs to, as its worker says
 	shutdowns  int       // of the queue's worker: polls from before do not count any more
 }
 
@@ -32,7 +33,7 @@ type poller struct {
 
 func (b *pollerBook) begin(request *pollRequest, now time.Time, age time.Duration) {
 	b.open++
-	b.last = now
+	b.last, b.normal = now, request.normal
 	p := b.byIdentity[request.identity]
 	if p == nil {
 		b.prune(now, age)

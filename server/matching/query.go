@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ type query struct {
 	task     *cluster.QueryTask
 	response *workflowservice.PollWorkflowTaskQueueResponse
 	answer   chan queryAnswer // one value fits; only the first counts
+	handed   atomic.Bool      // a poller got it
 	// withdrawn tells that its caller is gone. The queue's mutex guards it.
 	withdrawn bool
 }
@@ -144,6 +146,7 @@ func (q *queue) ask(query *query) error {
 
 func (q *queue) popQuery() *query {
 	first := q.queries[0]
+	first.handed.Store(true)
 	q.queries = slices.Delete(q.queries, 0, 1)
 	return first
 }

@@ -15,7 +15,10 @@ type Timeout struct{ Namespace, Kind string }
 // EventType is the type of a history event in snake case.
 type EventType struct{ Event string }
 
-// Chore names something the worker service does on its own: retention,
+// Troubled labels runs in trouble. Cause is a code of docs/doctor.md, Class stuck or held.
+type Troubled struct{ Namespace, Cause, Class string }
+
+// Chore names something the worker service does on its own: retention, diagnosis,
 // list_namespaces, delete_runs, drop_task_queues, drop_deployments, drop_build_ids, remove_namespace,
 // search_audit_ and the label of a search store.
 type Chore struct{ Chore string }
@@ -87,6 +90,12 @@ var (
 	// ChorePeriod tells how often a chore should go through.
 	ChorePeriod = gauge[Chore](Def{Domain: Workflow, Name: "perdure_chore_period_seconds", Unit: "seconds",
 		Help: "Time until a chore's next round."})
+	// TroubledRuns counts runs that do not come on.
+	TroubledRuns = gauge[Troubled](Def{Domain: Workflow, Name: "perdure_troubled_runs", Unit: "runs",
+		Help: "Open runs that do not come on, by first cause (docs/doctor.md) and class (stuck: somebody has to act; held: it ends by itself), as the last look at the fleet found them."})
+	// RunsDiagnosed counts runs that the look at the fleet examined.
+	RunsDiagnosed = counter[Outcome](Def{Domain: Workflow, Name: "perdure_runs_diagnosed_total", Unit: "runs",
+		Help: "Open runs that have waited for a while and were examined, by outcome (healthy, troubled)."})
 	// LongPolls counts clients that wait for an execution to change.
 	LongPolls = gauge[None](Def{Domain: Workflow, Name: "perdure_long_polls_waiting", Unit: "calls",
 		Help: "Calls that wait for an execution to change: history, updates, results."})

@@ -30,7 +30,7 @@ type Namespaces interface {
 	Remove(ctx context.Context, n *cluster.Namespace) error
 }
 
-// Config is what a service needs. All but Clock must be set.
+// Config is what a service needs. All but Clock and what belongs to Doctor must be set.
 type Config struct {
 	Namespaces   Namespaces
 	Housekeeping cluster.Housekeeping
@@ -40,9 +40,15 @@ type Config struct {
 	// SweepInterval is the least time between two looks for runs whose retention is over.
 	SweepInterval time.Duration
 	Audits        Audits
-	Logger        *slog.Logger
-	Metrics       *metrics.Registry
-	Clock         clock.Clock // nil: the machine's
+	// Doctor looks for runs in trouble, each DiagnosisInterval at so many a second; nil: nobody does.
+	Doctor             cluster.Doctor
+	DiagnosisInterval  time.Duration
+	DiagnosisPerSecond int
+	// Activity counts what runs have done: while it stays, a fleet without trouble is left alone.
+	Activity func() int64
+	Logger   *slog.Logger
+	Metrics  *metrics.Registry
+	Clock    clock.Clock // nil: the machine's
 }
 
 // Service does the chores of a node.
@@ -71,6 +77,7 @@ func (s *Service) Start() {
 		var chores sync.WaitGroup
 		chores.Go(func() { s.run(ctx) })
 		chores.Go(func() { s.runAudits(ctx) })
+		chores.Go(func() { s.diagnose(ctx) })
 		chores.Wait()
 	}()
 }
@@ -113,7 +120,7 @@ func (s *Service) run(ctx context.Context) {
 		if now := s.config.Clock.Now(); due {
 			rest := max(s.config.SweepInterval, restFactor*now.Sub(began))
 			nextSweep = now.Add(rest)
-			s.measureSweep(now, now.Sub(began), rest, s.failed.Load() == failedBefore && ctx.Err() == nil)
+			s.measureChore("retention", now, now.Sub(began), rest, s.failed.Load() == failedBefore && ctx.Err() == nil)
 		}
 		wake := nextSweep
 		if !nextLook.IsZero() && nextLook.Before(wake) {
@@ -128,16 +135,6 @@ func (s *Service) measureStart() {
 	labels := metrics.Chore{Chore: "retention"}
 	metrics.ChorePeriod.In(s.config.Metrics, labels).Set(max(s.config.SweepInterval, firstWait).Seconds())
 	metrics.ChoreLastSuccess.In(s.config.Metrics, labels).Set(float64(s.config.Clock.Now().UnixMilli()) / 1000)
-}
-
-// measureSweep tells of one look at all namespaces. The chore is retention, its reason.
-func (s *Service) measureSweep(now time.Time, took, rest time.Duration, whole bool) {
-	labels := metrics.Chore{Chore: "retention"}
-	metrics.ChoreDuration.In(s.config.Metrics, labels).Seconds(took)
-	metrics.ChorePeriod.In(s.config.Metrics, labels).Set((took + rest).Seconds())
-	if whole {
-		metrics.ChoreLastSuccess.In(s.config.Metrics, labels).Set(float64(now.UnixMilli()) / 1000)
-	}
 }
 
 // round looks at all namespaces. It returns when a deleted one wants another look; zero: never.

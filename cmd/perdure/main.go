@@ -14,13 +14,14 @@ import (
 const (
 	exitFailure = 1 // something outside stood in the way: a port, a store
 	exitUsage   = 2 // the command line or the configuration is wrong
+	exitTrouble = 3 // workflows are stuck or held back
 )
 
 type commands struct {
 	Dev        devCommand        `cmd:"" help:"Run a server for development: everything in one process, namespace \"default\" is there."`
 	Server     serverCommand     `cmd:"" help:"Run a server from a configuration file."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the schema of a store up to date, then exit."`
-	Doctor     doctorCommand     `cmd:"" help:"Look into a store."`
+	Doctor     doctorCommand     `cmd:"" help:"Say why workflows do not come on, or look into a store."`
 	Visibility visibilityCommand `cmd:"" help:"Look after the stores of search records."`
 	Health     healthCommand     `cmd:"" help:"Ask a running server whether it is well."`
 	Trace      traceCommand      `cmd:"" help:"Show where the time of a workflow went, or send its trace on."`
@@ -36,6 +37,7 @@ Examples:
   perdure dev --db-filename perdure.db         keep everything in one SQLite file
   perdure dev --namespace orders --search-attribute Customer=Keyword
   perdure server --config perdure.yaml         run a real one
+  perdure doctor order-42                      why does this workflow not come on?
   perdure config schema                        every key of that file
   perdure COMMAND --help                       all options of a command`
 
@@ -74,8 +76,11 @@ func (e usageError) Unwrap() error { return e.error }
 
 // complain prints each mistake on a line of its own and returns the exit code.
 func complain(w io.Writer, err error) int {
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, errTrouble): // it was told already
+		return exitTrouble
 	}
 	for _, line := range strings.Split(err.Error(), "\n") {
 		fmt.Fprintf(w, "perdure: %s\n", line)

@@ -44,6 +44,9 @@ func (d *doctor) DiagnoseFleet(ctx context.Context, req *doctorpb.DiagnoseFleetR
 	if examples <= 0 {
 		examples = examplesDefault
 	}
+	if d.f.fresh != nil && header(ctx, freshHeader) != "" {
+		_ = d.f.fresh(ctx) // what search lacks is one of the things to be told
+	}
 	found, err := d.f.doctor.Fleet(ctx, namespaceOf(ctx), cluster.FleetRequest{
 		RunsMax: int(pageSize(req.GetRunsMax(), d.f.limits.DoctorRunsMax)), Examples: min(examples, examplesMax),
 	})

@@ -26,14 +26,14 @@ func withQuery(name string, next runtime.HandlerFunc) runtime.HandlerFunc {
 
 // registerDoctor puts diagnosis under its routes. The run id is in the query, as run_id.
 func registerDoctor(mux *runtime.ServeMux, client doctorpb.DoctorServiceClient) error {
-	fleet := handlePath(mux, func(ctx context.Context, p map[string]string, _ decoder) (proto.Message, error) {
-		return client.DiagnoseFleet(ctx, &doctorpb.DiagnoseFleetRequest{Namespace: p["namespace"]})
-	})
-	if err := mux.HandlePath("GET", fleetDoctorPath, fleet); err != nil {
-		return err
-	}
 	run := handlePath(mux, func(ctx context.Context, p map[string]string, _ decoder) (proto.Message, error) {
 		return client.Diagnose(ctx, &doctorpb.DiagnoseRequest{Namespace: p["namespace"], WorkflowId: p["workflow_id"], RunId: p["run_id"]})
 	})
-	return mux.HandlePath("GET", runDoctorPath, withQuery("run_id", run))
+	if err := mux.HandlePath("GET", runDoctorPath, withQuery("run_id", run)); err != nil {
+		return err
+	}
+	fleet := handlePath(mux, func(ctx context.Context, p map[string]string, _ decoder) (proto.Message, error) {
+		return client.DiagnoseFleet(ctx, &doctorpb.DiagnoseFleetRequest{Namespace: p["namespace"]})
+	})
+	return mux.HandlePath("GET", fleetDoctorPath, fleet) // the later one is tried first, and the other matches no id, too
 }

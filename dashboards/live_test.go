@@ -57,6 +57,9 @@ var unlit = map[string]elsewhere{
 	"perdure-overview: Refused calls":                  {why: "nobody reaches a rate limit here"},
 	"perdure-frontend: Refused by cause":               {why: "the same"},
 	"perdure-usage: Part of refused calls":             {why: "the same"},
+	"perdure-workflows: Stuck runs by cause":           {"the first look comes after half a minute", "../server/doctor_fleet_test.go", `"perdure_troubled_runs", "no-poller", "stuck"`},
+	"perdure-workflows: Runs held back by cause":       {"no queue is held back for so long here", "../server/doctor_fleet_test.go", `"perdure_troubled_runs", "workflow-task-unanswered", "held"`},
+	"perdure-workflows: Runs looked at":                {"the first look comes after half a minute", "../server/doctor_fleet_test.go", `"perdure_runs_diagnosed_total", "healthy"`},
 	"perdure-workers: Heartbeats missed":               {why: "activities here send none"},
 }
 

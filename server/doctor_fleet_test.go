@@ -150,17 +150,21 @@ func TestFleetIsCountedByCause(t *testing.T) {
 		require.NoError(t, s.start("later", func(r *workflowservice.StartWorkflowExecutionRequest) {
 			r.WorkflowStartDelay = durationpb.New(time.Hour)
 		}))
+		require.NoError(t, s.start("slow", taskTimeout(time.Minute), func(r *workflowservice.StartWorkflowExecutionRequest) { r.TaskQueue = queueNamed("slow") }))
+		require.NotNil(t, s.poll(queueNamed("slow")), "a worker takes it and says no more")
 		rest(seconds(35)) // the first look was at half a minute
 		found := s.fleet()
-		require.Equal(t, []int64{5, 4, 4, 0}, []int64{found.OpenRuns, found.Candidates, found.Examined, found.Healthy}, "%v", found)
-		require.Len(t, found.Groups, 2)
+		require.Equal(t, []int64{6, 5, 5, 0}, []int64{found.OpenRuns, found.Candidates, found.Examined, found.Healthy}, "%v", found)
+		require.Len(t, found.Groups, 3)
 		require.Equal(t, "no-poller", found.Groups[0].Code)
 		require.EqualValues(t, 3, found.Groups[0].Runs)
 		require.Len(t, found.Groups[0].Examples, 3)
 		require.Equal(t, "workflow-paused", found.Groups[1].Code)
 		require.Equal(t, "held", found.Groups[1].Examples[0].WorkflowId)
+		require.Equal(t, "workflow-task-unanswered", found.Groups[2].Code)
 		require.Equal(t, 3.0, s.metrics.Value("perdure_troubled_runs", "no-poller", "stuck", "default"))
 		require.Equal(t, 1.0, s.metrics.Value("perdure_troubled_runs", "workflow-paused", "stuck", "default"))
+		require.Equal(t, 1.0, s.metrics.Value("perdure_troubled_runs", "workflow-task-unanswered", "held", "default"))
 
 		for range 3 {
 			require.NoError(t, s.take().complete(command(enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, &commandpb.CompleteWorkflowExecutionCommandAttributes{})))

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -55,6 +56,12 @@ func (p *pages) audit(ctx context.Context, node string, r AuditRequest) (audit.S
 	return audit.Summary{Runs: 7, Missing: 1}, nil
 }
 
+func (p *pages) ended() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.ends)
+}
+
 func (p *pages) seen() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,14 +100,14 @@ func TestAuditsComeAtTheirInterval(t *testing.T) {
 		require.Len(t, p.seen(), 2)
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		require.Len(t, p.ends, 1)
+		require.Len(t, p.ended(), 1)
 		require.Equal(t, 7.0, reg.Value("perdure_visibility_audited_total", "es"))
 		require.Equal(t, 1.0, reg.Value("perdure_visibility_audit_differences_total", "missing", "es"))
-		require.Equal(t, float64(p.ends[0].UnixMilli())/1000, reg.Value("perdure_chore_last_success_timestamp_seconds", "search_audit_es"))
+		require.Equal(t, float64(p.ended()[0].UnixMilli())/1000, reg.Value("perdure_chore_last_success_timestamp_seconds", "search_audit_es"))
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
-		require.Len(t, p.ends, 2)
-		require.Equal(t, 24*time.Hour+10*time.Minute, p.ends[1].Sub(p.ends[0]))
+		require.Len(t, p.ended(), 2)
+		require.Equal(t, 24*time.Hour+10*time.Minute, p.ended()[1].Sub(p.ended()[0]))
 	})
 }
 
@@ -127,7 +134,7 @@ func TestOneNodeAuditsAndAnotherGoesOn(t *testing.T) {
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
 		require.Equal(t, []string{"a0", "a1", "a2", "a3", "a4", "b5", "b6", "b7", "b8", "b9"}, p.seen())
-		require.Len(t, p.ends, 1)
+		require.Len(t, p.ended(), 1)
 		stopB()
 	})
 }

@@ -42,6 +42,7 @@ var unlit = map[string]elsewhere{
 	"perdure-telemetry: Overflow":                      {"it takes two thousand namespaces", "../server/metrics/metrics_test.go", `"perdure_metrics_overflow_total"`},
 	"perdure-matching: Queries without a worker":       {"a query that nobody takes ends before it is handed over", "../server/matching/query_test.go", `"perdure_query_dispatch_total", "timeout"`},
 	"perdure-telemetry: Spans by outcome":              {why: "no trace collector runs here"},
+	"perdure-telemetry: Traced runs by reason":         {"no trace collector runs here", "../server/tracing/tracing_test.go", `"perdure_trace_runs_total", reason`},
 	"perdure-usage: Runs removed":                      {why: "the least retention is an hour here"},
 	"perdure-chores: Runs removed":                     {why: "the same"},
 	"perdure-chores: Failed attempts":                  {"a sweep comes once in some minutes here", "../server/worker/worker_test.go", `"perdure_chores_failed_total", "retention"`},

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 
 	"perdure/internal/childprocess"
 	"perdure/internal/pgtest"
+	"perdure/internal/promtest"
 	"perdure/internal/serverprocess"
 )
 
@@ -191,35 +190,6 @@ func fetch(t *testing.T, address string) string {
 	return string(text)
 }
 
-// ask tells how many numbers a query gives; NaN is none.
-func ask(t *testing.T, prometheus, expr string) int {
-	t.Helper()
-	var answer struct {
-		Status, Error string
-		Data          struct {
-			Result []struct {
-				Value     []any
-				Histogram []any
-			}
-		}
-	}
-	text := fetch(t, prometheus+"/api/v1/query?query="+url.QueryEscape(expr))
-	require.NoError(t, json.Unmarshal([]byte(text), &answer), text)
-	require.Equal(t, "success", answer.Status, "%s: %s", expr, answer.Error)
-	count := 0
-	for _, r := range answer.Data.Result {
-		if len(r.Histogram) == 2 {
-			count++
-		}
-		if len(r.Value) == 2 {
-			if v, err := strconv.ParseFloat(r.Value[1].(string), 64); err == nil && !math.IsNaN(v) {
-				count++
-			}
-		}
-	}
-	return count
-}
-
 // requirePanels waits until each query of the wanted panels has shown something.
 func requirePanels(t *testing.T, form, prometheus string, wanted func(panel) bool) {
 	t.Helper()
@@ -237,7 +207,7 @@ func requirePanels(t *testing.T, form, prometheus string, wanted func(panel) boo
 	asked := len(missing)
 	require.Eventually(t, func() bool {
 		for name, expr := range missing {
-			if ask(t, prometheus, expr) > 0 {
+			if promtest.Numbers(t, prometheus, expr) > 0 {
 				delete(missing, name)
 			}
 		}
@@ -250,7 +220,7 @@ func requirePanels(t *testing.T, form, prometheus string, wanted func(panel) boo
 func requireRules(t *testing.T, prometheus string) {
 	t.Helper()
 	for _, r := range records() {
-		require.Eventually(t, func() bool { return ask(t, prometheus, r.name) > 0 }, liveTimeout, 100*time.Millisecond, r.name)
+		require.Eventually(t, func() bool { return promtest.Numbers(t, prometheus, r.name) > 0 }, liveTimeout, 100*time.Millisecond, r.name)
 	}
 	var answer struct {
 		Data struct {

@@ -193,16 +193,6 @@ func (s *trial) history(id string) []*historypb.HistoryEvent {
 	}
 }
 
-// has tells whether a run's history has an event of the type.
-func (s *trial) has(id string, kind enumspb.EventType) bool {
-	for _, e := range s.history(id) {
-		if e.EventType == kind {
-			return true
-		}
-	}
-	return false
-}
-
 func command(kind enumspb.CommandType, attributes any) *commandpb.Command {
 	c := &commandpb.Command{CommandType: kind}
 	switch a := attributes.(type) {

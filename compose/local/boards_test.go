@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"perdure/internal/promtest"
 )
 
 // target is a query of a panel, of any data source, as Grafana reads it.
@@ -86,31 +85,6 @@ func filled(expr string) string {
 	return grafanaVariable.ReplaceAllString(expr, ".*")
 }
 
-// ask tells how many numbers a query of Prometheus gives; NaN is none.
-func (s *stackUnderTest) ask(t *testing.T, expr string) int {
-	t.Helper()
-	var answer struct {
-		Status, Error string
-		Data          struct {
-			Result []struct{ Value, Histogram []any }
-		}
-	}
-	fetch(t, s.addresses["prometheus"]+"/api/v1/query?query="+url.QueryEscape(expr), &answer)
-	require.Equal(t, "success", answer.Status, "%s: %s", expr, answer.Error)
-	count := 0
-	for _, r := range answer.Data.Result {
-		if len(r.Histogram) == 2 {
-			count++
-		}
-		if len(r.Value) == 2 {
-			if v, err := strconv.ParseFloat(r.Value[1].(string), 64); err == nil && !math.IsNaN(v) {
-				count++
-			}
-		}
-	}
-	return count
-}
-
 // requirePanels waits until every query of the wanted panels has shown something.
 func (s *stackUnderTest) requirePanels(t *testing.T, panels []panelFile, wanted func(panelFile) bool) {
 	t.Helper()
@@ -126,7 +100,7 @@ func (s *stackUnderTest) requirePanels(t *testing.T, panels []panelFile, wanted 
 	require.NotZero(t, asked)
 	require.Eventually(t, func() bool {
 		for name, expr := range missing {
-			if s.ask(t, expr) > 0 {
+			if promtest.Numbers(t, s.addresses["prometheus"], expr) > 0 {
 				delete(missing, name)
 			}
 		}
@@ -145,7 +119,7 @@ func (s *stackUnderTest) requireNoBrokenQuery(t *testing.T, panels []panelFile) 
 				continue
 			}
 			asked++
-			if s.ask(t, filled(q.Expr)) > 0 {
+			if promtest.Numbers(t, s.addresses["prometheus"], filled(q.Expr)) > 0 {
 				shown++
 			}
 		}

@@ -1,6 +1,9 @@
 package estest
 
 import (
+	"io"
+	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -44,4 +47,24 @@ func (s *Server) Restart() {
 	if err := s.n.launchOn(s.n.port); err != nil {
 		s.t.Fatalf("restart Elasticsearch: %v", err)
 	}
+}
+
+// Send calls an Elasticsearch, of which t wants an answer without error, and returns the answer's body.
+func Send(t testing.TB, method, address, body string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
+		t.Fatalf("%s %s: %s: %s, %v", method, address, answer.Status, text, err)
+	}
+	return string(text)
 }

@@ -2,9 +2,6 @@ package frontend
 
 import (
 	"context"
-	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"perdure/server/apierr"
 	"perdure/server/cluster"
@@ -74,7 +71,7 @@ func reportOf(r *diagnosis.Report) *doctorpb.Report {
 	}
 	return &doctorpb.Report{
 		Namespace: r.Namespace, WorkflowId: r.WorkflowID, RunId: r.RunID, WorkflowType: r.Type, Status: r.Status, Verdict: string(r.Verdict),
-		LastProgressTime: timeOf(r.LastProgress), Causes: causesOf(r.Causes),
+		LastProgressTime: unlessZero(r.LastProgress), Causes: causesOf(r.Causes),
 	}
 }
 
@@ -82,7 +79,7 @@ func causesOf(causes []diagnosis.Cause) []*doctorpb.Cause {
 	var list []*doctorpb.Cause
 	for _, c := range causes {
 		cause := &doctorpb.Cause{
-			Code: string(c.Code), Class: c.Class.String(), Subject: c.Subject, SinceTime: timeOf(c.Since), Sentence: c.Sentence, Next: c.Next, Runbook: c.Runbook,
+			Code: string(c.Code), Class: c.Class.String(), Subject: c.Subject, SinceTime: unlessZero(c.Since), Sentence: c.Sentence, Next: c.Next, Runbook: c.Runbook,
 			Child: reportOf(c.Child),
 		}
 		for _, e := range c.Evidence {
@@ -91,12 +88,4 @@ func causesOf(causes []diagnosis.Cause) []*doctorpb.Cause {
 		list = append(list, cause)
 	}
 	return list
-}
-
-// timeOf is a time as messages have it; nil for the zero time.
-func timeOf(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
 }

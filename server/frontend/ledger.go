@@ -38,6 +38,7 @@ func (a *accountant) GetLedger(ctx context.Context, req *ledgerpb.GetLedgerReque
 	return resp, nil
 }
 
+// unlessZero is a time as messages have it; nil for the zero time.
 func unlessZero(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil

@@ -7,9 +7,7 @@ package outage
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -194,18 +192,7 @@ func (r *rig) caughtUp() {
 // send calls Elasticsearch.
 func (r *rig) send(method, path, body string) string {
 	r.Helper()
-	address, err := url.JoinPath(r.elastic.URL(), path)
-	require.NoError(r, err)
-	request, err := http.NewRequestWithContext(r.Context(), method, address, strings.NewReader(body))
-	require.NoError(r, err)
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	require.NoError(r, err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	require.NoError(r, err)
-	require.Less(r, answer.StatusCode, 300, "%s", text)
-	return string(text)
+	return estest.Send(r, method, r.elastic.URL()+"/"+path, body)
 }
 
 // index is the name of the index that is written.

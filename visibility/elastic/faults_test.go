@@ -33,21 +33,6 @@ func run(id string, version int64) *visibility.Record {
 	}
 }
 
-// send calls the server without the store.
-func send(t *testing.T, method, address, body string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	require.NoError(t, err)
-	require.Less(t, answer.StatusCode, 300, "%s", text)
-	return string(text)
-}
-
 // classes returns the class of each record that was not taken, by its place.
 func classes(t *testing.T, err error) map[int]visibility.Class {
 	t.Helper()
@@ -99,10 +84,10 @@ func TestBlockedIndex(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	for _, block := range []string{"read_only_allow_delete", "read_only", "write"} {
-		send(t, http.MethodPut, url+"/"+prefix+"-write/_settings", `{"index.blocks.`+block+`":true}`)
+		estest.Send(t, http.MethodPut, url+"/"+prefix+"-write/_settings", `{"index.blocks.`+block+`":true}`)
 		err := s.Write(t.Context(), []*visibility.Record{run(block, 1), run(block+"2", 1)})
 		require.Equal(t, map[int]visibility.Class{0: visibility.Blocked, 1: visibility.Blocked}, classes(t, err), block)
-		send(t, http.MethodPut, url+"/"+prefix+"-write/_settings", `{"index.blocks.`+block+`":null}`)
+		estest.Send(t, http.MethodPut, url+"/"+prefix+"-write/_settings", `{"index.blocks.`+block+`":null}`)
 		require.NoError(t, s.Write(t.Context(), []*visibility.Record{run(block, 1)}))
 	}
 	require.Len(t, versions(t, s), 3)
@@ -115,7 +100,7 @@ func TestWipedIndex(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	require.NoError(t, s.Write(t.Context(), []*visibility.Record{run("a", 1)}))
-	send(t, http.MethodDelete, url+"/"+prefix+"-s1-0001", "")
+	estest.Send(t, http.MethodDelete, url+"/"+prefix+"-s1-0001", "")
 	err = s.Write(t.Context(), []*visibility.Record{run("b", 1)})
 	require.Equal(t, map[int]visibility.Class{0: visibility.Blocked}, classes(t, err))
 	_, _, err = s.List(t.Context(), visibility.ListRequest{NamespaceID: "ns", Query: visibilitytest.Checked(t, "")})
@@ -134,17 +119,17 @@ func TestOpenRefusesWrongIndices(t *testing.T) {
 		`"mappings":{"dynamic":true,"_meta":{"schema":1}}`:                                                   "dynamic",
 	} {
 		prefix := estest.Prefix()
-		send(t, http.MethodPut, url+"/"+prefix+"-s1-0001", `{"aliases":{"`+prefix+`-write":{},"`+prefix+`-read":{}},`+body+`}`)
+		estest.Send(t, http.MethodPut, url+"/"+prefix+"-s1-0001", `{"aliases":{"`+prefix+`-write":{},"`+prefix+`-read":{}},`+body+`}`)
 		_, err := elastic.Open(t.Context(), elastic.Options{URLs: []string{url}, Prefix: prefix})
 		require.ErrorContains(t, err, message)
 	}
 	prefix := estest.Prefix()
-	send(t, http.MethodPut, url+"/"+prefix+"-s1-0001",
+	estest.Send(t, http.MethodPut, url+"/"+prefix+"-s1-0001",
 		`{"aliases":{"`+prefix+`-write":{},"`+prefix+`-read":{}},"settings":{"index.translog.durability":"async"},"mappings":{"dynamic":false,"_meta":{"schema":1}}}`)
 	s, err := elastic.Open(t.Context(), elastic.Options{URLs: []string{url}, Prefix: prefix, AllowAsyncDurability: true, Refresh: 200 * time.Millisecond})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	require.Contains(t, send(t, http.MethodGet, url+"/"+prefix+"-write/_settings", ""), `"refresh_interval":"200ms"`)
+	require.Contains(t, estest.Send(t, http.MethodGet, url+"/"+prefix+"-write/_settings", ""), `"refresh_interval":"200ms"`)
 }
 
 func TestOptions(t *testing.T) {
@@ -164,7 +149,7 @@ func TestManyAttributes(t *testing.T) {
 	s, err := elastic.Open(t.Context(), elastic.Options{URLs: []string{url}, Prefix: prefix})
 	require.NoError(t, err)
 	defer s.Close()
-	before := send(t, http.MethodGet, url+"/"+prefix+"-write/_mapping", "")
+	before := estest.Send(t, http.MethodGet, url+"/"+prefix+"-write/_mapping", "")
 	var records []*visibility.Record
 	for i := range 50 {
 		rec := run(fmt.Sprint("r", i), 1)
@@ -177,7 +162,7 @@ func TestManyAttributes(t *testing.T) {
 	}
 	require.NoError(t, s.Write(t.Context(), records))
 	require.Len(t, versions(t, s), 50)
-	require.Equal(t, before, send(t, http.MethodGet, url+"/"+prefix+"-write/_mapping", ""), "the mapping does not grow")
+	require.Equal(t, before, estest.Send(t, http.MethodGet, url+"/"+prefix+"-write/_mapping", ""), "the mapping does not grow")
 }
 
 // TestDeadAndBusyServers checks what answers mean that a healthy server does not give.
